@@ -1,0 +1,34 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint crds bench sandbox-down clean
+BIN := .venv/bin
+
+help: ## what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## both Python environments, from the lock file
+	@sh scripts/bootstrap.sh
+
+demo: setup ## from nothing to a prediction; leaves the sandbox running
+	@$(BIN)/sklearn-operator demo
+
+test: setup ## every test that needs no cluster of yours
+	@sh scripts/test.sh
+
+lint: setup ## ruff, mypy --strict, the rules of the rooms
+	$(BIN)/ruff check .
+	$(BIN)/mypy operator/sklearn_operator operator/sklearn_sandbox
+	.venv-trainer/bin/mypy operator/sklearn_steps operator/sklearn_runtime
+	$(BIN)/lint-imports
+
+crds: setup ## write crds/ anew from the models
+	$(BIN)/sklearn-operator crds --output crds
+
+bench: setup ## measure; prints a table
+	$(BIN)/python -m bench
+
+sandbox-down: ## stop the sandbox (its data stays; `sklearn-operator sandbox down --purge` drops it)
+	@if [ -x $(BIN)/sklearn-operator ]; then $(BIN)/sklearn-operator sandbox down; fi
+
+clean: sandbox-down ## drop the environments and everything generated; built binaries stay in the cache
+	rm -rf .venv .venv-trainer build dist .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find operator tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,8 @@
+"""``python -m sklearn_operator`` is the ``sklearn-operator`` command."""
+
+from __future__ import annotations
+
+from sklearn_operator.cli import main
+
+if __name__ == "__main__":
+    main.main()

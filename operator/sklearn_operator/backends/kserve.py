@@ -1,0 +1,102 @@
+"""Asking a served model whether it is the version that it should be.
+
+Invariant: nothing here trusts a readiness flag. A version is proved by an answer: its own name in ``model_version``
+and, for a row recorded at training, the recorded output.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+import orjson
+
+from sklearn_operator.backends import errors
+
+_TIMEOUT = httpx.Timeout(10.0, connect=3.0)
+_RELATIVE = 1e-6
+
+
+class HttpProber:
+    """Sends the first golden row to a model over V2 and compares the answer."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    async def check(self, *, address: str, model: str, version: str, golden: bytes) -> str | None:
+        """None when the answer proves the version; else why not. Never raises for anything the server does."""
+        try:
+            row = orjson.loads(golden)
+            body = request_for(row["columns"], row["rows"][:1])
+            expected = row["outputs"]["predict"][:1]
+        except (orjson.JSONDecodeError, KeyError, TypeError, IndexError) as error:
+            return f"golden.json cannot be read ({type(error).__name__})"
+        url = f"{address.rstrip('/')}/v2/models/{model}/infer"
+        try:
+            answer = await self._client.post(url, content=orjson.dumps(body), timeout=_TIMEOUT)
+        except httpx.HTTPError as error:
+            return f"no answer from {url}: {type(error).__name__}"
+        if answer.status_code != 200:
+            return f"{url} answers {answer.status_code}"
+        return _compare(answer.content, version, expected)
+
+
+def request_for(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
+    """A V2 request with one tensor per column: it works for frames and for plain arrays alike."""
+    inputs = []
+    for index, name in enumerate(columns):
+        values = [row[index] for row in rows]
+        inputs.append({"name": name, "shape": [len(values)], "datatype": _datatype(values), "data": values})
+    return {"parameters": {"content_type": "pd"}, "inputs": inputs}
+
+
+def _datatype(values: Sequence[Any]) -> str:
+    known = [value for value in values if value is not None]
+    if any(isinstance(value, str) for value in known):
+        return "BYTES"
+    if known and all(isinstance(value, bool) for value in known):
+        return "BOOL"
+    if known and len(known) == len(values) and all(isinstance(value, int) for value in known):
+        return "INT64"
+    return "FP64"
+
+
+def _compare(content: bytes, version: str, expected: Sequence[Any]) -> str | None:
+    try:
+        answer = orjson.loads(content)
+        answered_by = answer.get("model_version")
+        output = next(item for item in answer["outputs"] if item["name"] == "predict")
+        flat = list(_flat(output["data"]))
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, StopIteration):
+        return "the answer is not a V2 inference response with an output named predict"
+    if answered_by != version:
+        return f"version {answered_by} answered instead of {version}"
+    wanted = list(_flat(expected))
+    if len(flat) != len(wanted) or not all(map(_same, flat, wanted)):
+        return f"a recorded row is answered with {flat[:3]} instead of {wanted[:3]}"
+    return None
+
+
+def _flat(value: Any) -> Any:
+    if isinstance(value, list):
+        for item in value:
+            yield from _flat(item)
+    else:
+        yield value
+
+
+def _same(answer: Any, wanted: Any) -> bool:
+    if isinstance(answer, (int, float)) and isinstance(wanted, (int, float)):
+        return math.isclose(answer, wanted, rel_tol=_RELATIVE, abs_tol=1e-9)
+    return bool(answer == wanted)
+
+
+async def probe_client() -> httpx.AsyncClient:
+    """The client for probes: no proxy, no redirects, few connections."""
+    return httpx.AsyncClient(trust_env=False, follow_redirects=False, limits=httpx.Limits(max_connections=16))
+
+
+def unreachable(error: errors.BackendError) -> str:
+    return f"golden.json cannot be fetched: {error}"

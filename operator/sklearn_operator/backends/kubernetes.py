@@ -1,0 +1,189 @@
+"""Kubernetes, by the official asynchronous client: a small vocabulary over plain JSON.
+
+Invariant: every call states a timeout, nothing is retried here (a retried write is a decision, and decisions are made
+in ``core``), and no exception of the client leaves this module.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import orjson
+from kubernetes.aio import config
+from kubernetes.aio.client import ApiClient, Configuration
+
+from sklearn_operator.backends import errors
+
+_TIMEOUT = 30.0
+_MERGE = "application/merge-patch+json"
+_JSON_PATCH = "application/json-patch+json"
+_APPLY = "application/apply-patch+yaml"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A kind by its REST path: ``Resource("apps/v1", "deployments")``."""
+
+    api_version: str
+    plural: str
+
+    def path(self, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
+        root = f"/api/{self.api_version}" if "/" not in self.api_version else f"/apis/{self.api_version}"
+        parts = [root]
+        if namespace is not None:
+            parts.append(f"namespaces/{namespace}")
+        parts.append(self.plural)
+        parts.extend(part for part in (name, subresource) if part is not None)
+        return "/".join(parts)
+
+
+MODELS = Resource("sklearn-operator.io/v1alpha1", "sklearnmodels")
+VERSIONS = Resource("sklearn-operator.io/v1alpha1", "sklearnmodelversions")
+INFERENCE_SERVICES = Resource("serving.kserve.io/v1beta1", "inferenceservices")
+DEPLOYMENTS = Resource("apps/v1", "deployments")
+PODS = Resource("v1", "pods")
+
+
+class KubernetesClient:
+    """Reads and writes objects as plain JSON; see ``backends.errors`` for what it raises."""
+
+    def __init__(self, api: ApiClient, field_manager: str) -> None:
+        self._api = api
+        self._manager = field_manager
+
+    async def get(self, resource: Resource, namespace: str | None, name: str) -> dict[str, Any] | None:
+        """None when there is no such object."""
+        try:
+            return await self._call("GET", resource.path(namespace, name))
+        except errors.NotFound:
+            return None
+
+    async def list(
+        self, resource: Resource, namespace: str | None, selector: Mapping[str, str] | None = None
+    ) -> list[dict[str, Any]]:
+        query = [("labelSelector", ",".join(f"{key}={value}" for key, value in selector.items()))] if selector else []
+        answer = await self._call("GET", resource.path(namespace), query=query)
+        return list(answer.get("items") or [])
+
+    async def create(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Raises Conflict when an object of that name exists."""
+        return await self._call("POST", resource.path(namespace), body=body, query=self._managed())
+
+    async def apply(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Server-side apply under our own field manager; conflicts are ours to win: children belong to us."""
+        path = resource.path(namespace, body["metadata"]["name"])
+        return await self._call("PATCH", path, body=body, query=[*self._managed(), ("force", "true")], kind=_APPLY)
+
+    async def replace_status(
+        self, resource: Resource, namespace: str, name: str, body: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Replaces ``status``. ``body`` carries apiVersion, kind, metadata with resourceVersion, and status."""
+        path = resource.path(namespace, name, "status")
+        return await self._call("PUT", path, body=body, query=self._managed())
+
+    async def edit(
+        self, resource: Resource, namespace: str, name: str, operations: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """A JSON patch; with a ``test`` operation it is a compare-and-set. A failed test raises Conflict."""
+        path = resource.path(namespace, name)
+        return await self._call("PATCH", path, body=list(operations), query=self._managed(), kind=_JSON_PATCH)
+
+    async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str | None = None) -> None:
+        """Deletes, if it is there. ``uid`` protects a namesake made in between."""
+        body: dict[str, Any] = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+        if uid is not None:
+            body["preconditions"] = {"uid": uid}
+        try:
+            await self._call("DELETE", resource.path(namespace, name), body=body)
+        except errors.NotFound:
+            return
+
+    def _managed(self) -> list[tuple[str, str]]:
+        return [("fieldManager", self._manager)]
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        query: Sequence[tuple[str, str]] = (),
+        kind: str = "application/json",
+    ) -> dict[str, Any]:
+        with _translated(f"{method} {path}"):
+            request = await self._api.param_serialize(
+                method, path, query_params=list(query), header_params={"Accept": "application/json", "Content-Type": kind},
+                body=body, auth_settings=["BearerToken"],
+            )
+            answer = await self._api.call_api(*request, _request_timeout=_TIMEOUT)
+            content = await answer.read()
+            status = int(answer.status)
+            retry_after = (answer.response.headers or {}).get("Retry-After")
+        if not 200 <= status <= 299:
+            raise _refusal(method, path, status, content, retry_after)
+        with _translated(f"{method} {path}"):
+            parsed: dict[str, Any] = orjson.loads(content)
+        return parsed
+
+
+@asynccontextmanager
+async def connect(kubeconfig: str | None, field_manager: str) -> AsyncIterator[KubernetesClient]:
+    """A client from ``kubeconfig``, or from the pod's own service account."""
+    configuration = Configuration()
+    if kubeconfig:
+        await config.load_kube_config(config_file=kubeconfig, client_configuration=configuration)
+    else:
+        await _in_cluster(configuration)
+    configuration.connection_pool_maxsize = 32
+    async with ApiClient(configuration) as api:
+        yield KubernetesClient(api, field_manager)
+
+
+async def _in_cluster(configuration: Configuration) -> None:
+    loaded = config.load_incluster_config(client_configuration=configuration)
+    if asyncio.iscoroutine(loaded):
+        await loaded
+
+
+class _translated:
+    """Turns the client's exceptions into ours, once, here."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is None or isinstance(error, (errors.BackendError, asyncio.CancelledError)):
+            return
+        if isinstance(error, TimeoutError):
+            raise errors.Ambiguous(f"kubernetes: {self._what}: no answer in {_TIMEOUT:.0f} s") from error
+        if isinstance(error, (aiohttp.ClientError, OSError, ssl.SSLError)):
+            raise errors.Transient(f"kubernetes: {self._what}: {type(error).__name__}") from error
+        if isinstance(error, orjson.JSONDecodeError):
+            raise errors.Transient(f"kubernetes: {self._what}: the answer is not JSON") from error
+
+
+def _refusal(method: str, path: str, status: int, content: bytes, retry_after: str | None) -> errors.BackendError:
+    try:
+        message = str(orjson.loads(content).get("message") or "")
+    except (orjson.JSONDecodeError, AttributeError):
+        message = ""
+    text = f"kubernetes: {method} {path}: {status} {message}".strip()
+    if status == 404:
+        return errors.NotFound(text)
+    if status == 409:
+        return errors.Conflict(text)
+    if status == 422 and method == "PATCH" and "test" in message:
+        return errors.Conflict(text)
+    if status in (400, 405, 413, 415, 422):
+        return errors.Rejected(text)
+    delay = float(retry_after) if retry_after and retry_after.isdecimal() else None
+    return errors.Transient(text, retry_after=delay)

@@ -1,0 +1,153 @@
+"""Our own kinds between JSON and the core's plain data.
+
+Invariant: what is read is believed only as far as its shape; an object that cannot be read at all raises Rejected, and
+the reconciler says so instead of stumbling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sklearn_operator.backends import errors
+from sklearn_operator.core import actions, naming, observed, serving, times
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def model(raw: Mapping[str, Any]) -> observed.Model:
+    """A SklearnModel as the API server gives it."""
+    metadata = raw["metadata"]
+    return observed.Model(
+        key=observed.ModelKey(metadata["namespace"], metadata["name"]),
+        uid=metadata["uid"],
+        generation=int(metadata.get("generation") or 0),
+        resource_version=metadata["resourceVersion"],
+        spec=raw.get("spec") or {},
+        status=raw.get("status") or {},
+        annotations=metadata.get("annotations") or {},
+        finalizers=tuple(metadata.get("finalizers") or ()),
+        deleting="deletionTimestamp" in metadata,
+    )
+
+
+def version(raw: Mapping[str, Any]) -> observed.Version:
+    """A SklearnModelVersion as the API server gives it."""
+    metadata, spec = raw["metadata"], raw.get("spec") or {}
+    trigger = spec.get("trigger") or {}
+    try:
+        return observed.Version(
+            name=metadata["name"],
+            uid=metadata["uid"],
+            number=int(spec["number"]),
+            training_hash=str(spec["trainingHash"]),
+            trigger_type=str(trigger.get("type") or "SpecChange"),
+            trigger_key=str(trigger.get("key") or ""),
+            created_at=times.parse(metadata.get("creationTimestamp")) or _EPOCH,
+            training=spec.get("training") or {},
+            status=raw.get("status") or {},
+            deleting="deletionTimestamp" in metadata,
+            finalizers=tuple(metadata.get("finalizers") or ()),
+            resource_version=metadata["resourceVersion"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise errors.Rejected(f"SklearnModelVersion {metadata.get('name')} cannot be read: {error!r}") from error
+
+
+def owner_model(raw: Mapping[str, Any]) -> str | None:
+    """Name of the SklearnModel that a child belongs to, by label."""
+    labels = (raw.get("metadata") or {}).get("labels") or {}
+    name = labels.get(naming.LABEL_MODEL)
+    return str(name) if name else None
+
+
+def new_version(owner: observed.Model, action: actions.CreateVersion) -> dict[str, Any]:
+    """The version object to create. Its finalizer is there from the first moment, so nothing it starts can be orphaned."""
+    return {
+        "apiVersion": naming.API_VERSION,
+        "kind": "SklearnModelVersion",
+        "metadata": {
+            "name": action.name,
+            "namespace": owner.key.namespace,
+            "labels": naming.child_labels(owner.key.name),
+            "finalizers": [naming.FINALIZER],
+            "ownerReferences": [serving.owner(owner)],
+        },
+        "spec": {
+            "model": owner.key.name,
+            "number": action.number,
+            "trainingHash": action.training_hash,
+            "trigger": {"type": action.trigger_type, "key": action.trigger_key},
+            "training": dict(action.training),
+        },
+    }
+
+
+def finalizer_edit(finalizers: tuple[str, ...], *, add: bool) -> list[dict[str, Any]]:
+    """A compare-and-set of the finalizer list as a JSON patch: it fails when somebody else changed the list meanwhile."""
+    if add:
+        if finalizers:
+            return [
+                {"op": "test", "path": "/metadata/finalizers", "value": list(finalizers)},
+                {"op": "add", "path": "/metadata/finalizers/-", "value": naming.FINALIZER},
+            ]
+        return [{"op": "add", "path": "/metadata/finalizers", "value": [naming.FINALIZER]}]
+    index = finalizers.index(naming.FINALIZER)
+    path = f"/metadata/finalizers/{index}"
+    return [{"op": "test", "path": path, "value": naming.FINALIZER}, {"op": "remove", "path": path}]
+
+
+def with_status(raw_kind: str, identity: Mapping[str, str], status: Mapping[str, Any]) -> dict[str, Any]:
+    """The body of a status write, fenced by the resource version that the decision was made on."""
+    return {
+        "apiVersion": naming.API_VERSION,
+        "kind": raw_kind,
+        "metadata": dict(identity),
+        "status": dict(status),
+    }
+
+
+def pod_troubles(pods: list[dict[str, Any]]) -> tuple[observed.PodTrouble, ...]:
+    """Reasons that containers give for not running, newest pod first."""
+    found = []
+    newest_first = sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True)
+    for pod in newest_first:
+        labels = pod["metadata"].get("labels") or {}
+        since = times.parse(pod["metadata"].get("creationTimestamp"))
+        for reason, message in _reasons(pod):
+            name = pod["metadata"]["name"]
+            found.append(observed.PodTrouble(name, reason, message, since, labels.get(naming.LABEL_VERSION)))
+    return tuple(found)
+
+
+_PASSING = frozenset({"ContainerCreating", "PodInitializing", "Completed", ""})
+
+
+def _reasons(pod: Mapping[str, Any]) -> list[tuple[str, str]]:
+    status = pod.get("status") or {}
+    rows = []
+    for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
+        state = container.get("state") or {}
+        waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
+        last = (container.get("lastState") or {}).get("terminated") or {}
+        if str(waiting.get("reason") or "") not in _PASSING:
+            detail = str(last.get("message") or waiting.get("message") or "").strip()
+            rows.append((str(waiting["reason"]), detail.splitlines()[-1] if detail else ""))
+        elif int(ended.get("exitCode") or 0) != 0:
+            detail = str(ended.get("message") or "").strip()
+            rows.append((str(ended.get("reason") or "Error"), detail.splitlines()[-1] if detail else ""))
+    for condition in status.get("conditions") or []:
+        if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
+            rows.append(("Unschedulable", str(condition.get("message") or "")))
+    return rows
+
+
+def ready_versions(pods: list[dict[str, Any]]) -> tuple[str, ...]:
+    """Version labels of the pods that are ready and not on their way out."""
+    labels = set()
+    for pod in pods:
+        conditions = {row.get("type"): row.get("status") for row in (pod.get("status") or {}).get("conditions") or []}
+        if conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]:
+            labels.add((pod["metadata"].get("labels") or {}).get(naming.LABEL_VERSION))
+    return tuple(sorted(label for label in labels if label))

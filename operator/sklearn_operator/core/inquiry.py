@@ -1,0 +1,97 @@
+"""What must be looked at before deciding.
+
+Invariant: questions follow from our own objects alone. A settled model asks nothing, so that a thousand of them cost
+nothing at a restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sklearn_operator.core import naming, observed, serving, training
+from sklearn_operator.core.settings import Settings
+
+
+@dataclass(frozen=True)
+class RunQuestion:
+    """Is there this run, how is it, and what did it leave at ``uri``?"""
+
+    version: str
+    attempt: int
+    run_id: str
+    display_name: str
+    uri: str
+
+
+@dataclass(frozen=True)
+class CleanupQuestion:
+    """What is left of a version that is being taken down: runs of all its attempts, objects under its root."""
+
+    version: str
+    runs: tuple[RunQuestion, ...]
+    root: str
+    objects: bool
+
+
+@dataclass(frozen=True)
+class ProbeQuestion:
+    """Does ``address`` answer as ``version`` of ``model``, with the golden rows kept at ``uri``?"""
+
+    model: str
+    version: str
+    address: str
+    uri: str
+
+
+@dataclass(frozen=True)
+class Questions:
+    runs: tuple[RunQuestion, ...] = ()
+    cleanups: tuple[CleanupQuestion, ...] = ()
+    probe: ProbeQuestion | None = None
+    pods: bool = False
+
+
+def questions(
+    model: observed.Model,
+    versions: Sequence[observed.Version],
+    service: observed.Json | None,
+    deployment: observed.Json | None,
+    proven: str | None,
+    settings: Settings,
+) -> Questions:
+    """All that has to be asked about one model now."""
+    leaving = [version for version in versions if version.deleting or model.deleting]
+    unfinished = [version for version in versions if not version.finished and version not in leaving]
+    keep_objects = model.spec.get("deletionPolicy") == "Retain"
+    rolled = serving.rolled_out(service, deployment)
+    return Questions(
+        runs=tuple(_run(model, version, version.attempt, settings) for version in unfinished),
+        cleanups=tuple(_cleanup(model, version, settings, objects=not keep_objects) for version in leaving),
+        probe=_probe(model, versions, service, rolled) if rolled is not None and rolled != proven else None,
+        pods=service is not None and (rolled is None or rolled != proven) and not model.deleting,
+    )
+
+
+def _run(model: observed.Model, version: observed.Version, attempt: int, settings: Settings) -> RunQuestion:
+    run_id = naming.run_id(version.uid, attempt)
+    name = naming.run_display_name(model.key.namespace, version.name, attempt, run_id)
+    return RunQuestion(version.name, attempt, run_id, name, training.artifact_uri(model, version, settings))
+
+
+def _cleanup(
+    model: observed.Model, version: observed.Version, settings: Settings, *, objects: bool
+) -> CleanupQuestion:
+    key = model.key
+    root = naming.version_root(settings.store_uri, key.namespace, key.name, version.number, version.uid)
+    runs = tuple(_run(model, version, attempt, settings) for attempt in range(1, version.attempt + 1))
+    return CleanupQuestion(version.name, runs, root, objects)
+
+
+def _probe(
+    model: observed.Model, versions: Sequence[observed.Version], service: observed.Json | None, rolled: str
+) -> ProbeQuestion | None:
+    where = serving.address(service)
+    version = next((item for item in versions if item.name == rolled), None)
+    uri = (version.status.get("artifact") or {}).get("uri") if version else None
+    return ProbeQuestion(model.key.name, rolled, where, uri) if where and uri else None

@@ -1,0 +1,77 @@
+"""What tasks and pods left behind, read with suspicion.
+
+Invariant: a document counts only if it names the attempt's own run; anything else is as good as absent. Task pods run
+the user's code, so nothing in their documents is believed beyond its shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pydantic
+
+from sklearn_operator.core import observed
+from sklearn_steps import contract
+
+_NEEDS_A_PERSON = frozenset({"CreateContainerConfigError", "CreateContainerError", "InvalidImageName"})
+_WORTH_SHOWING = _NEEDS_A_PERSON | {"ErrImagePull", "ImagePullBackOff", "OOMKilled", "Unschedulable"}
+
+MESSAGE_LIMIT = 1024
+
+
+def judge(result: bytes | None, failure: bytes | None, run_id: str) -> observed.Outcome:
+    """Parses the two documents of one attempt."""
+    invalid = None
+    if result is not None:
+        try:
+            parsed = contract.Result.model_validate_json(result)
+        except pydantic.ValidationError as error:
+            first = error.errors()[0]
+            invalid = f"its result.json is not valid at {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        else:
+            if parsed.run_id == run_id:
+                return observed.Outcome(result=parsed.model_dump(mode="json", by_alias=True, exclude_none=True))
+            invalid = f"its result.json was written by another run ({parsed.run_id})"
+    if failure is not None:
+        try:
+            reported = contract.Failure.model_validate_json(failure)
+        except pydantic.ValidationError:
+            return observed.Outcome(invalid=invalid)
+        if reported.run_id == run_id:
+            document = reported.model_dump(mode="json", by_alias=True, exclude_none=True)
+            return observed.Outcome(failure=document, invalid=invalid)
+    return observed.Outcome(invalid=invalid)
+
+
+def failure(outcome: observed.Outcome | None) -> dict[str, Any] | None:
+    """The task's own account of its failure."""
+    if outcome is None or outcome.failure is None:
+        return None
+    document = dict(outcome.failure)
+    document["message"] = shorten(str(document["message"]))
+    return document
+
+
+def hopeless(
+    troubles: Sequence[observed.PodTrouble], now: datetime, grace: timedelta
+) -> observed.PodTrouble | None:
+    """A pod that will not start until a person acts, once that has lasted longer than a passing hiccup."""
+    for trouble in troubles:
+        if trouble.reason in _NEEDS_A_PERSON and (trouble.since is None or now - trouble.since >= grace):
+            return trouble
+    return None
+
+
+def from_pods(troubles: Sequence[observed.PodTrouble]) -> dict[str, Any] | None:
+    """A failure told by the pods, where the task itself had no chance to speak."""
+    for trouble in troubles:
+        if trouble.reason in _WORTH_SHOWING:
+            message = shorten(f"pod {trouble.pod}: {trouble.reason}: {trouble.message}")
+            return {"step": "run", "reason": trouble.reason, "message": message, "permanent": False}
+    return None
+
+
+def shorten(message: str, limit: int = MESSAGE_LIMIT) -> str:
+    return message if len(message) <= limit else message[: limit - 1] + "…"

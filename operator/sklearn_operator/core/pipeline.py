@@ -1,0 +1,131 @@
+"""The pipeline of one version: the compiled base with the version's own image, resources, retries and Secrets.
+
+Invariant: a pure function on the compiled documents. What the SDK would write for the same settings is what stands
+here; a contract test compiles both and compares. No secret value is ever in it, only names.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from sklearn_operator.core import observed, quantities, training
+from sklearn_operator.core.settings import Settings
+
+# The compiled base names these; ``render`` puts the real names in their place or drops the entry.
+STORE_SECRET = "__STORE_SECRET__"
+DATA_SECRET = "__DATA_SECRET__"
+DATA_CONFIG_MAP = "__DATA_CONFIGMAP__"
+DATA_CONFIG_MAP_KEY = "__DATA_CONFIGMAP_KEY__"
+
+_GIGABYTE = 10**9
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What is submitted: pipeline spec, platform spec and the service account of the run, None for the server's own."""
+
+    pipeline: dict[str, Any]
+    platform: dict[str, Any]
+    service_account: str | None = None
+
+
+@dataclass(frozen=True)
+class BasePipelines:
+    """The compiled documents by layout."""
+
+    documents: Mapping[str, tuple[dict[str, Any], dict[str, Any]]]
+
+    @classmethod
+    def parse(cls, texts: Mapping[str, str]) -> BasePipelines:
+        """From the compiler's two-document YAML."""
+        documents = {}
+        for layout, text in texts.items():
+            pipeline, platform = yaml.load_all(text, Loader=yaml.CSafeLoader)
+            documents[layout] = (pipeline, platform)
+        return cls(documents)
+
+
+def render(base: BasePipelines, version: observed.Version, settings: Settings) -> Rendered:
+    """The documents for one version."""
+    inputs = version.training
+    layout = str((inputs.get("pipeline") or {}).get("layout") or "Staged")
+    pipeline, platform = copy.deepcopy(base.documents[layout])
+    options = inputs.get("training") or {}
+    for executor in pipeline["deploymentSpec"]["executors"].values():
+        _shape(executor["container"], training.image(version, settings), _resources(options, settings))
+    for executor in platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values():
+        _connect(executor, inputs, settings)
+    for task in pipeline["root"]["dag"]["tasks"].values():
+        _retry(task, options.get("retries") or {})
+    return Rendered(pipeline, platform, options.get("serviceAccountName"))
+
+
+def _resources(options: Mapping[str, Any], settings: Settings) -> dict[str, dict[str, str]]:
+    """Requests and limits are always set: a namespace with a quota refuses pods that lack them."""
+    asked = options.get("resources") or {}
+    limits = {**settings.task_limits, **(asked.get("limits") or {})}
+    requests = {**settings.task_requests, **(asked.get("requests") or {})}
+    for name, value in requests.items():
+        if name in limits and quantities.parse(value) > quantities.parse(limits[name]):
+            if name in (asked.get("requests") or {}):
+                limits[name] = value
+            else:
+                requests[name] = limits[name]
+    return {"requests": requests, "limits": limits}
+
+
+def _shape(container: dict[str, Any], image: str, resources: Mapping[str, Mapping[str, str]]) -> None:
+    container["image"] = image
+    shaped: dict[str, Any] = {}
+    for kind, suffix in (("requests", "Request"), ("limits", "Limit")):
+        for name, unit in (("cpu", 1), ("memory", _GIGABYTE)):
+            text = resources[kind].get(name)
+            if text is not None:
+                shaped[f"{name}{suffix}"] = float(quantities.parse(text) / unit)
+                shaped[f"resource{name.capitalize()}{suffix}"] = str(text)
+    for name, count in resources["limits"].items():
+        if name not in ("cpu", "memory"):
+            text = str(count)
+            shaped["accelerator"] = {"count": text, "resourceCount": text, "resourceType": name, "type": name}
+    container["resources"] = shaped
+    cores = max(1, int(quantities.parse(resources["limits"]["cpu"])))
+    environment = [item for item in container.get("env", []) if item["name"] != "SKLEARN_CPU_LIMIT"]
+    container["env"] = [*environment, {"name": "SKLEARN_CPU_LIMIT", "value": str(cores)}]
+
+
+def _connect(executor: dict[str, Any], inputs: Mapping[str, Any], settings: Settings) -> None:
+    data = inputs.get("data") or {}
+    config_map = (data.get("source") or {}).get("configMap")
+    names = {STORE_SECRET: settings.store_secret, DATA_SECRET: data.get("credentialsSecret")}
+    secrets = []
+    for entry in executor.get("secretAsEnv", []):
+        name = names.get(entry["secretName"])
+        if name:
+            secrets.append(_named(entry, "secretName", name))
+    maps = []
+    for entry in executor.get("configMapAsEnv", []):
+        if config_map:
+            keys = [{**key, "configMapKey": config_map["key"]} for key in entry["keyToEnv"]]
+            maps.append(_named({**entry, "keyToEnv": keys}, "configMapName", config_map["name"]))
+    for field, entries in (("secretAsEnv", secrets), ("configMapAsEnv", maps)):
+        executor.pop(field, None)
+        if entries:
+            executor[field] = entries
+
+
+def _named(entry: Mapping[str, Any], field: str, name: str) -> dict[str, Any]:
+    return {**entry, field: name, f"{field}Parameter": {"runtimeValue": {"constant": name}}}
+
+
+def _retry(task: dict[str, Any], retries: Mapping[str, Any]) -> None:
+    limit = int(retries.get("limit") or 0)
+    if limit:
+        backoff = retries.get("backoff") or "0s"
+        task["retryPolicy"] = {
+            "maxRetryCount": limit, "backoffDuration": backoff, "backoffFactor": 2.0, "backoffMaxDuration": "3600s",
+        }

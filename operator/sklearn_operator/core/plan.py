@@ -1,0 +1,257 @@
+"""The decision: from what was seen to what is done and said.
+
+Invariant: ``plan`` is a pure function. It may be called as often as anyone likes, with facts that are minutes old; the
+same facts give the same plan, and a settled model gives an empty one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from sklearn_operator import api
+from sklearn_operator.core import (
+    actions,
+    attempts,
+    cleanup,
+    naming,
+    observed,
+    parameters,
+    report,
+    serving,
+    times,
+    training,
+    validation,
+    versions,
+)
+from sklearn_operator.core.settings import Settings
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do, in order; what to report, or None for as it is; when to look again without being woken."""
+
+    actions: tuple[actions.Action, ...] = ()
+    status: observed.Json | None = None
+    look_again: timedelta | None = None
+
+    @property
+    def idle(self) -> bool:
+        return not self.actions and self.status is None
+
+
+@dataclass
+class _Draft:
+    """Collects steps while one plan is made."""
+
+    actions: list[actions.Action] = field(default_factory=list)
+    look_again: timedelta | None = None
+
+    def add(self, version: observed.Version, step: attempts.Step) -> observed.Version:
+        """Records the step; returns the version as it will be."""
+        after = version
+        if step.status is not None and step.status != version.status:
+            self.actions.append(actions.ReportVersion(version.name, step.status))
+            after = replace(version, status=step.status)
+        self.actions.extend(step.actions)
+        self.wait(step.look_again)
+        return after
+
+    def wait(self, delay: timedelta | None) -> None:
+        if delay is not None:
+            delay = max(delay, timedelta())
+            self.look_again = delay if self.look_again is None else min(self.look_again, delay)
+
+
+def plan(seen: observed.Observed, settings: Settings, catalogue: parameters.Catalogue, now: datetime) -> Plan:
+    """Decides about one SklearnModel."""
+    if seen.model.deleting:
+        return _take_down(seen, settings, now)
+    try:
+        spec = validation.accept(seen.model, settings, catalogue)
+    except validation.NotAccepted as refusal:
+        return _refuse(seen, settings, refusal, now)
+    return _reconcile(seen, spec, settings, now)
+
+
+def _reconcile(seen: observed.Observed, spec: api.SklearnModelSpec, settings: Settings, now: datetime) -> Plan:
+    draft = _Draft()
+    wish = training.training_hash(spec)
+    known = _advance_versions(seen, settings, now, wish, spec.suspend, draft)
+    if naming.FINALIZER not in seen.model.finalizers:
+        draft.actions.insert(0, actions.AddFinalizer())
+    _start_training(seen.model, known, wish, spec, draft)
+    target = versions.serving_target(known, wish)
+    verdict = _serve(seen, spec, target, settings, draft)
+    answering = serving.answering(seen.serving, _reported(seen.model)) if spec.serving is not None else None
+    situation = report.Situation(
+        model=seen.model, known=known, now=now, wanted=versions.wanted(known, wish), target=target,
+        answering=answering, train_only=spec.serving is None, suspended=spec.suspend, verdict=verdict,
+        service=seen.serving.service, problem=_name_taken(seen),
+    )
+    status = report.status(situation)
+    known = _stamp_served(known, answering, status, seen.model, now, draft)
+    _prune(known, spec, answering, target, draft)
+    return _finish(draft, seen.model, status)
+
+
+def _advance_versions(
+    seen: observed.Observed, settings: Settings, now: datetime, wish: str | None, suspended: bool, draft: _Draft
+) -> tuple[observed.Version, ...]:
+    """One step for every unfinished or leaving version; returns all as they will be."""
+    after = []
+    for version in sorted(seen.versions, key=lambda item: item.number):
+        context = _context(seen, version, settings, now)
+        if version.deleting:
+            after.append(draft.add(version, cleanup.step(version, seen, context)[0]))
+        elif not version.finished:
+            stale = versions.superseded(version, seen.versions, wish)
+            context = replace(context, superseded=stale, suspended=suspended)
+            attempt = seen.attempts.get(version.name) or observed.Attempt(run=None)
+            after.append(draft.add(version, attempts.advance(version, attempt, context)))
+        else:
+            after.append(version)
+    return tuple(after)
+
+
+def _context(
+    seen: observed.Observed, version: observed.Version, settings: Settings, now: datetime
+) -> attempts.Context:
+    return attempts.Context(
+        seen.model, settings, now, unsubmitted=seen.unsubmitted, last_sent=seen.submitted_at.get(version.name)
+    )
+
+
+def _start_training(
+    model: observed.Model,
+    known: Sequence[observed.Version],
+    wish: str,
+    spec: api.SklearnModelSpec,
+    draft: _Draft,
+) -> None:
+    trigger = versions.missing_trigger(model, known, wish)
+    if trigger is None or spec.suspend:
+        return
+    number = versions.next_number(model, known)
+    name = naming.version_name(model.key.name, number)
+    frozen = training.frozen(spec)
+    draft.actions.append(actions.CreateVersion(name, number, wish, trigger.type, trigger.key, frozen))
+    draft.wait(timedelta())
+
+
+def _serve(
+    seen: observed.Observed,
+    spec: api.SklearnModelSpec,
+    target: observed.Version | None,
+    settings: Settings,
+    draft: _Draft,
+) -> serving.Verdict:
+    live = seen.serving.service
+    if live is not None and not serving.is_ours(live, seen.model):
+        return serving.Verdict(trouble="the name is taken", reason="NameTaken")
+    if spec.serving is None or target is None:
+        if live is not None and spec.serving is None and not _leaving(live):
+            draft.actions.append(actions.DeleteInferenceService(seen.model.key.name))
+        return serving.Verdict()
+    desired = serving.manifest(seen.model, spec, target, settings)
+    held_back = spec.suspend and serving.carried_version(live) not in (None, target.name)
+    if desired is not None and not held_back and (live is None or (not _leaving(live) and serving.differs(desired, live))):
+        draft.actions.append(actions.ApplyInferenceService(desired, target.name))
+    verdict = serving.verdict(seen.serving, target.name)
+    if not verdict.live:
+        draft.wait(timedelta(seconds=1))
+    return verdict
+
+
+def _leaving(service: observed.Json) -> bool:
+    return bool((service.get("metadata") or {}).get("deletionTimestamp"))
+
+
+def _name_taken(seen: observed.Observed) -> tuple[str, str] | None:
+    service = seen.serving.service
+    if service is None or serving.is_ours(service, seen.model):
+        return None
+    name = seen.model.key.name
+    return "NameTaken", (
+        f"InferenceService {name} exists and does not belong to this SklearnModel; "
+        f"rename metadata.name ({name}) or delete that InferenceService"
+    )
+
+
+def _stamp_served(
+    known: tuple[observed.Version, ...],
+    answering: str | None,
+    status: observed.Json,
+    model: observed.Model,
+    now: datetime,
+    draft: _Draft,
+) -> tuple[observed.Version, ...]:
+    """Records the first time of serving, after the model's own report of it went out."""
+    for index, version in enumerate(known):
+        if version.name == answering and not version.status.get("servedAt") and status == model.status:
+            stamped = dict(version.status) | {"servedAt": times.text(now)}
+            draft.actions.append(actions.ReportVersion(version.name, stamped))
+            return (*known[:index], replace(version, status=stamped), *known[index + 1 :])
+    return known
+
+
+def _prune(
+    known: Sequence[observed.Version],
+    spec: api.SklearnModelSpec,
+    answering: str | None,
+    target: observed.Version | None,
+    draft: _Draft,
+) -> None:
+    keep = frozenset(name for name in (answering, target.name if target else None) if name)
+    for version in versions.prunable(known, spec.history.limit, keep):
+        draft.actions.append(actions.DeleteVersion(version.name))
+
+
+def _refuse(
+    seen: observed.Observed, settings: Settings, refusal: validation.NotAccepted, now: datetime
+) -> Plan:
+    """Nothing new is started; what runs ends, what serves goes on serving."""
+    draft = _Draft()
+    known = _advance_versions(seen, settings, now, None, True, draft)
+    target = versions.serving_target(known, None)
+    answering = serving.answering(seen.serving, _reported(seen.model))
+    situation = report.Situation(
+        model=seen.model, known=known, now=now, problem=(refusal.reason, refusal.message), target=target,
+        answering=answering, service=seen.serving.service,
+    )
+    return _finish(draft, seen.model, report.status(situation))
+
+
+def _take_down(seen: observed.Observed, settings: Settings, now: datetime) -> Plan:
+    if naming.FINALIZER not in seen.model.finalizers:
+        return Plan()
+    draft = _Draft()
+    waiting: list[str] = []
+    service = seen.serving.service
+    if service is not None and serving.is_ours(service, seen.model):
+        waiting.append(f"waiting for InferenceService {seen.model.key.name} to go")
+        if not _leaving(service):
+            draft.actions.append(actions.DeleteInferenceService(seen.model.key.name))
+    for version in seen.versions:
+        if not version.deleting:
+            draft.actions.append(actions.DeleteVersion(version.name))
+        step, text = cleanup.step(version, seen, _context(seen, version, settings, now))
+        draft.add(version, step)
+        waiting.append(text)
+    if not waiting:
+        return Plan(actions=(actions.RemoveFinalizer(),))
+    draft.wait(timedelta(seconds=1))
+    return _finish(draft, seen.model, report.deleting(seen.model, "; ".join(waiting[:3]), now))
+
+
+def _reported(model: observed.Model) -> str | None:
+    value = model.status.get("servingVersion")
+    return str(value) if value else None
+
+
+def _finish(draft: _Draft, model: observed.Model, status: observed.Json) -> Plan:
+    """A pass that is followed at once by another leaves the report to that one: half a picture is not worth a write."""
+    followed = draft.look_again == timedelta()
+    changed = status if status != model.status and not followed else None
+    return Plan(tuple(draft.actions), changed, draft.look_again)

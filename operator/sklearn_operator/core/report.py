@@ -1,0 +1,215 @@
+"""The status of a SklearnModel, computed from what was seen.
+
+Invariant: the whole status follows from the arguments; of the previous status only transition times are kept. The rows
+of the state table in the API reference are what the tests of this module are made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sklearn_operator.core import conditions, observed, outcomes, serving, times, versions
+
+Condition = conditions.Condition
+
+
+@dataclass(frozen=True)
+class Situation:
+    """The facts that the report is written from.
+
+    ``wanted``: the version of the present manifest; ``target``: the one meant to serve; ``answering``: the one that
+    does. ``problem``: why the spec is not accepted, as (reason, message).
+    """
+
+    model: observed.Model
+    known: Sequence[observed.Version]
+    now: datetime
+    problem: tuple[str, str] | None = None
+    wanted: observed.Version | None = None
+    target: observed.Version | None = None
+    answering: str | None = None
+    train_only: bool = False
+    suspended: bool = False
+    verdict: serving.Verdict = field(default_factory=serving.Verdict)
+    service: observed.Json | None = None
+    artifact_root: str | None = None
+
+
+def status(situation: Situation) -> dict[str, Any]:
+    """The complete status object."""
+    rows = _conditions(situation)
+    previous = situation.model.status.get("conditions") or []
+    shown = _shown_version(situation)
+    latest = versions.newest(situation.known)
+    served = serving.url(situation.service) if situation.answering else None
+    document: dict[str, Any] = {
+        "observedGeneration": situation.model.generation,
+        "phase": _phase(situation, rows),
+        "conditions": conditions.merge(previous, rows, situation.model.generation, situation.now),
+        "latestVersion": latest.name if latest else situation.model.status.get("latestVersion"),
+        "servingVersion": situation.answering,
+        "candidateVersion": _candidate(situation),
+        "metric": shown.status.get("metric") if shown else None,
+        "metrics": dict(shown.status["metrics"]) if shown and shown.status.get("metrics") else None,
+        "url": served,
+        "address": serving.address(situation.service) if situation.answering else None,
+        "artifactUri": (shown.status.get("artifact") or {}).get("uri") if shown else None,
+        "run": _run(latest),
+        "lastTrainedTime": _last_trained(situation.known, situation.model.status.get("lastTrainedTime")),
+        "retrainHandled": _retrain_handled(situation),
+    }
+    return {name: value for name, value in document.items() if value is not None}
+
+
+def troubled(model: observed.Model, message: str, now: datetime) -> dict[str, Any]:
+    """The status while an outside system cannot be reached: everything as it was, and why nothing moves."""
+    document = dict(model.status)
+    before = {row.get("type"): row for row in document.get("conditions") or []}
+    ready = before.get("Ready") or {}
+    text = outcomes.shorten(message)
+    rows = [Condition("Reconciling", "True", "Retrying", text), Condition("Stalled", "False", "Retrying", "")]
+    if ready.get("status") != "True" or model.deleting:
+        rows.append(Condition("Ready", "False", "Deleting" if model.deleting else "Retrying", text))
+    document["conditions"] = conditions.merge(document.get("conditions") or [], rows, model.generation, now, keep_others=True)
+    document["observedGeneration"] = model.generation
+    document.setdefault("phase", "Pending")
+    return document
+
+
+def deleting(model: observed.Model, message: str, now: datetime) -> dict[str, Any]:
+    """The status while things are being taken down."""
+    document = dict(model.status)
+    rows = [
+        Condition("Ready", "False", "Deleting", message),
+        Condition("Reconciling", "True", "Deleting", message),
+        Condition("Stalled", "False", "Deleting", ""),
+    ]
+    document["conditions"] = conditions.merge(document.get("conditions") or [], rows, model.generation, now, keep_others=True)
+    document["observedGeneration"] = model.generation
+    document.setdefault("phase", "Pending")
+    return document
+
+
+def _conditions(s: Situation) -> list[Condition]:
+    trained = _trained(s)
+    gates = _gates(s)
+    served = _served(s)
+    valid = Condition("Valid", "False", *s.problem) if s.problem else Condition("Valid", "True", "Accepted", "")
+    ready = _ready(s, valid, trained, served)
+    stalled = _stalled(s, valid, trained)
+    rows = [ready, _reconciling(s, stalled, ready, trained, served), stalled, valid, trained, gates]
+    return rows if s.train_only else [*rows, served]
+
+
+def _trained(s: Situation) -> Condition:
+    newest = s.wanted
+    if newest is None:
+        return Condition("Trained", "Unknown", "Suspended" if s.suspended else "Pending", "no version of this manifest yet")
+    if newest.phase == "Succeeded":
+        artifact = newest.status.get("artifact") or {}
+        return Condition("Trained", "True", "Succeeded", f"{newest.name}: sha256 {artifact.get('sha256')}")
+    if newest.finished:
+        failure = newest.status.get("failure") or {}
+        text = f"{newest.name} failed in step {failure.get('step')}: {failure.get('message')}"
+        return Condition("Trained", "False", str(failure.get("reason") or newest.phase), outcomes.shorten(text))
+    return Condition("Trained", "False", "Training", f"{newest.name} is in training")
+
+
+def _gates(s: Situation) -> Condition:
+    if s.wanted is None or s.wanted.phase not in ("Succeeded", "Rejected"):
+        return Condition("GatesPassed", "Unknown", "NotJudged", "no trained version to judge")
+    return Condition("GatesPassed", "True", "NoGates", f"{s.wanted.name}: no gates are declared")
+
+
+def _served(s: Situation) -> Condition:
+    if s.target is None:
+        return Condition("Served", "False", "NothingToServe", "no accepted version yet")
+    if s.answering == s.target.name:
+        return Condition("Served", "True", "Serving", f"{s.answering} answers requests")
+    trouble = outcomes.shorten(s.verdict.trouble) if s.verdict.trouble else f"{s.target.name} is being deployed"
+    if s.answering is not None:
+        trouble = outcomes.shorten(f"{s.answering} answers requests; {trouble}")
+    return Condition("Served", "True" if s.answering else "False", s.verdict.reason, trouble)
+
+
+def _ready(s: Situation, valid: Condition, trained: Condition, served: Condition) -> Condition:
+    if s.train_only:
+        if s.target is not None:
+            return Condition("Ready", "True", "Trained", f"{s.target.name} is in the store; serving is not asked for")
+    elif s.answering is not None:
+        return Condition("Ready", "True", "Serving", f"{s.answering} answers requests")
+    missing = next((row for row in (valid, trained, served) if row.status != "True"), served)
+    return Condition("Ready", "False", missing.reason, missing.message)
+
+
+def _stalled(s: Situation, valid: Condition, trained: Condition) -> Condition:
+    if valid.status == "False":
+        return Condition("Stalled", "True", valid.reason, valid.message)
+    if s.wanted is not None and s.wanted.phase in ("Failed", "Rejected"):
+        return Condition("Stalled", "True", trained.reason, trained.message)
+    return Condition("Stalled", "False", "Progressing", "")
+
+
+def _reconciling(
+    s: Situation, stalled: Condition, ready: Condition, trained: Condition, served: Condition
+) -> Condition:
+    if stalled.status == "True":
+        return Condition("Reconciling", "False", "Stalled", "")
+    if s.suspended and (s.wanted is None or not s.wanted.finished):
+        return Condition("Reconciling", "False", "Suspended", "spec.suspend is true: nothing new is started")
+    pending = s.wanted is None or not s.wanted.finished
+    if pending and (ready.status != "True" or s.wanted is None or s.wanted.trigger_type == "SpecChange"):
+        return Condition("Reconciling", "True", "Training", trained.message)
+    rolling = not s.train_only and s.target is not None and s.answering != s.target.name
+    if rolling and (ready.status != "True" or (s.target and s.target.trigger_type == "SpecChange")):
+        return Condition("Reconciling", "True", "Deploying", served.message)
+    return Condition("Reconciling", "False", "UpToDate", "")
+
+
+def _phase(s: Situation, rows: Sequence[Condition]) -> str:
+    by_type = {row.type: row for row in rows}
+    ready = by_type["Ready"].status == "True"
+    if by_type["Stalled"].status == "True":
+        return "Degraded" if ready else "Failed"
+    if s.suspended:
+        return "Suspended"
+    if s.wanted is None:
+        return "Pending"
+    if not s.wanted.finished:
+        return "Training"
+    if s.train_only or (s.target is not None and s.answering == s.target.name):
+        return "Ready"
+    return "Deploying"
+
+
+def _shown_version(s: Situation) -> observed.Version | None:
+    by_name: Mapping[str, observed.Version] = {version.name: version for version in s.known}
+    return by_name.get(s.answering or "") or s.target
+
+
+def _candidate(s: Situation) -> str | None:
+    rolling = s.target is not None and not s.train_only and s.answering not in (None, s.target.name)
+    return s.target.name if rolling and s.target else None
+
+
+def _run(latest: observed.Version | None) -> dict[str, Any] | None:
+    run = (latest.status.get("run") or {}) if latest else {}
+    if latest is None or not run:
+        return None
+    shown = {name: run[name] for name in ("id", "name", "state", "startedAt", "finishedAt", "url") if name in run}
+    return shown | {"version": latest.name}
+
+
+def _last_trained(known: Sequence[observed.Version], reported: object) -> str | None:
+    ends = [times.parse((version.status.get("run") or {}).get("finishedAt")) for version in known if version.phase == "Succeeded"]
+    latest = max((moment for moment in ends if moment is not None), default=times.parse(reported))
+    return times.text(latest) if latest else None
+
+
+def _retrain_handled(s: Situation) -> str | None:
+    request = versions.retrain_request(s.model)
+    handled = any(version.trigger_key == f"manual/{request}" for version in s.known)
+    return request if request and handled else s.model.status.get("retrainHandled")

@@ -1,0 +1,203 @@
+"""The InferenceService: what it should be, whether it is that, and whether the version behind it really answers.
+
+Invariant: KServe's own Ready and observedGeneration prove nothing about a new version (in Standard mode both stay as
+they are while a broken version rolls out). A version is live when the Deployment that carries its label is rolled out
+and a prediction was checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sklearn_operator import api
+from sklearn_operator.core import naming, observed
+from sklearn_operator.core.settings import Settings
+
+API_VERSION = "serving.kserve.io/v1beta1"
+_DEPLOYMENT_MODE = "serving.kserve.io/deploymentMode"
+_STORAGE_SECRET = "serving.kserve.io/storageSecretName"
+
+
+def manifest(
+    model: observed.Model, spec: api.SklearnModelSpec, version: observed.Version, settings: Settings
+) -> dict[str, Any] | None:
+    """The InferenceService that serves ``version``; None where the model is trained only."""
+    serving = spec.serving
+    if serving is None:
+        return None
+    name = model.key.name
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "InferenceService",
+        "metadata": {
+            "name": name,
+            "namespace": model.key.namespace,
+            "labels": naming.child_labels(name),
+            "annotations": {_DEPLOYMENT_MODE: "Standard", _STORAGE_SECRET: settings.store_secret},
+            "ownerReferences": [owner(model)],
+        },
+        "spec": {"predictor": _predictor(name, serving, version, settings)},
+    }
+
+
+def _predictor(
+    name: str, serving: api.ServingSpec, version: observed.Version, settings: Settings
+) -> dict[str, Any]:
+    artifact = version.status.get("artifact") or {}
+    environment = {variable["name"]: variable for variable in _dump(serving.env)}
+    for key, value in {"SKLEARN_MODEL_VERSION": version.name, "SKLEARN_MODEL_SHA256": artifact.get("sha256")}.items():
+        environment[key] = {"name": key, "value": value}
+    predictor: dict[str, Any] = {
+        "minReplicas": serving.min_replicas,
+        "maxReplicas": serving.max_replicas,
+        "labels": {naming.LABEL_VERSION: version.name},
+        "model": {
+            "modelFormat": {"name": "sklearn"},
+            "runtime": serving.runtime or settings.runtime,
+            "protocolVersion": str(serving.protocol).lower(),
+            "storageUri": artifact.get("uri"),
+            "env": list(environment.values()),
+            "resources": _dump(serving.resources) or {
+                "requests": dict(settings.serving_requests), "limits": dict(settings.serving_limits)
+            },
+            # The last lines of the log are the only place where a server says why it would not start.
+            "terminationMessagePolicy": "FallbackToLogsOnError",
+            # KServe's default probe is a TCP connect, which succeeds with no model at all.
+            "readinessProbe": {
+                "httpGet": {"path": f"/v2/models/{name}/ready", "port": 8080}, "periodSeconds": 1, "timeoutSeconds": 5,
+            },
+        },
+    }
+    if serving.scale_metric:
+        predictor |= {"scaleMetric": serving.scale_metric, "scaleTarget": serving.scale_target}
+    return predictor
+
+
+def _dump(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_dump(item) for item in value]
+    return value.model_dump(mode="json", by_alias=True, exclude_none=True) if isinstance(value, api.ApiModel) else value
+
+
+def owner(model: observed.Model) -> dict[str, Any]:
+    return {
+        "apiVersion": naming.API_VERSION,
+        "kind": "SklearnModel",
+        "name": model.key.name,
+        "uid": model.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def is_ours(service: observed.Json, model: observed.Model) -> bool:
+    references = (service.get("metadata") or {}).get("ownerReferences") or []
+    return any(reference.get("uid") == model.uid for reference in references)
+
+
+def differs(desired: Mapping[str, Any], live: observed.Json) -> str | None:
+    """Path of the first field of ours that is not as desired; fields that KServe's webhooks add are not ours."""
+    metadata = {"labels", "annotations"}
+    wanted = {"metadata": {k: v for k, v in desired["metadata"].items() if k in metadata}, "spec": desired["spec"]}
+    return _first_difference(wanted, live, "")
+
+
+def _first_difference(wanted: Any, live: Any, path: str) -> str | None:
+    if isinstance(wanted, Mapping):
+        if not isinstance(live, Mapping):
+            return path
+        for key, value in wanted.items():
+            found = _first_difference(value, live.get(key), f"{path}.{key}" if path else str(key))
+            if found:
+                return found
+        return None
+    if isinstance(wanted, list):
+        if not isinstance(live, list) or len(live) != len(wanted):
+            return path
+        for index, (ours, theirs) in enumerate(zip(wanted, live, strict=True)):
+            found = _first_difference(ours, theirs, f"{path}[{index}]")
+            if found:
+                return found
+        return None
+    return None if wanted == live else path
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``live``: the version answers, proved. ``rolled_out``: everything but the proof. ``trouble``: why it is late."""
+
+    live: bool = False
+    rolled_out: bool = False
+    trouble: str | None = None
+    reason: str = "Deploying"
+
+
+def carried_version(service: observed.Json | None) -> str | None:
+    """The version that the InferenceService's spec asks for."""
+    predictor = ((service or {}).get("spec") or {}).get("predictor") or {}
+    label = (predictor.get("labels") or {}).get(naming.LABEL_VERSION)
+    return str(label) if label else None
+
+
+def rolled_out(service: observed.Json | None, deployment: observed.Json | None) -> str | None:
+    """The version whose pods are all of the pods, by the Deployment; None while a roll is under way."""
+    if service is None or deployment is None:
+        return None
+    version = carried_version(service)
+    template = ((deployment.get("spec") or {}).get("template") or {}).get("metadata") or {}
+    if version is None or (template.get("labels") or {}).get(naming.LABEL_VERSION) != version:
+        return None
+    status = deployment.get("status") or {}
+    metadata = deployment.get("metadata") or {}
+    replicas = int(status.get("replicas") or 0)
+    counts = {int(status.get(name) or 0) for name in ("updatedReplicas", "availableReplicas")}
+    settled = int(status.get("observedGeneration") or 0) >= int(metadata.get("generation") or 0)
+    if not settled or replicas < 1 or counts != {replicas}:
+        return None
+    conditions = {c.get("type"): c.get("status") for c in (service.get("status") or {}).get("conditions") or []}
+    ready = conditions.get("PredictorReady") == "True" and conditions.get("IngressReady") == "True"
+    return version if ready else None
+
+
+def verdict(serving: observed.Serving, version: str) -> Verdict:
+    """What the observations say about ``version``."""
+    if rolled_out(serving.service, serving.deployment) == version:
+        if serving.proven == version:
+            return Verdict(live=True, rolled_out=True)
+        return Verdict(rolled_out=True, trouble=serving.probe_error, reason="ProbeFailed" if serving.probe_error else "Deploying")
+    trouble = next((item for item in serving.troubles if item.version == version), None)
+    if trouble is not None:
+        text = f"pod {trouble.pod}: {trouble.reason}: {trouble.message}".rstrip(": ")
+        return Verdict(trouble=text, reason=trouble.reason)
+    return _by_kserve(serving, version)
+
+
+def _by_kserve(serving: observed.Serving, version: str) -> Verdict:
+    """KServe's own complaint, where it is about this version: a verdict may be left over from the one before."""
+    status = (serving.service or {}).get("status") or {}
+    model_status = status.get("modelStatus") or {}
+    if carried_version(serving.service) == version and model_status.get("transitionStatus") == "InvalidSpec":
+        info = model_status.get("lastFailureInfo") or {}
+        return Verdict(trouble=str(info.get("message") or "KServe refuses the spec"), reason=str(info.get("reason") or "InvalidSpec"))
+    return Verdict()
+
+
+def answering(serving: observed.Serving, reported: str | None) -> str | None:
+    """The version that answers now: the proven one, or while a roll is under way one whose pods are ready."""
+    if serving.proven is not None and rolled_out(serving.service, serving.deployment) == serving.proven:
+        return serving.proven
+    if reported in serving.ready_versions:
+        return reported
+    return None
+
+
+def url(service: observed.Json | None) -> str | None:
+    value = ((service or {}).get("status") or {}).get("url")
+    return str(value) if value else None
+
+
+def address(service: observed.Json | None) -> str | None:
+    value = (((service or {}).get("status") or {}).get("address") or {}).get("url")
+    return str(value) if value else None

@@ -1,0 +1,93 @@
+"""What is trained: the frozen inputs of a version, their hash, and the configuration of one run.
+
+Invariant: the hash covers exactly what changes the trained bytes or the figures reported about them. Serving, rollout,
+gates, schedules, history and the operator's own defaults are not in it, so changing those never trains.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn_operator import api
+from sklearn_operator.core import naming, observed, parameters
+from sklearn_operator.core.settings import Settings
+
+_HASHED_TRAINING = {"image", "requirements", "seed"}
+
+
+def training_hash(spec: api.SklearnModelSpec) -> str:
+    """Hash of the parts that make a new version.
+
+    Defaults are left out: a later release may add fields without retraining the world, and naming a default changes
+    nothing. The trainer image counts when the manifest names it (docs/adr/0003).
+    """
+    parts: dict[str, Any] = {
+        "data": _explicit(spec.data, exclude={"credentials_secret"}),
+        "model": _explicit(spec.model),
+        "tuning": _explicit(spec.tuning),
+        "evaluation": _explicit(spec.evaluation, exclude={"gates"}),
+        "training": _explicit(spec.training, include=_HASHED_TRAINING),
+    }
+    return naming.digest({name: part for name, part in parts.items() if part})
+
+
+def _explicit(part: api.ApiModel | None, **selection: Any) -> dict[str, Any]:
+    if part is None:
+        return {}
+    return part.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True, **selection)
+
+
+def frozen(spec: api.SklearnModelSpec) -> dict[str, Any]:
+    """The resolved inputs as they are kept in the version's spec, defaults included."""
+    parts: dict[str, api.ApiModel | None] = {
+        "data": spec.data,
+        "model": spec.model,
+        "evaluation": spec.evaluation,
+        "training": spec.training,
+        "pipeline": spec.pipeline,
+    }
+    return {
+        name: part.model_dump(mode="json", by_alias=True, exclude_none=True)
+        for name, part in parts.items()
+        if part is not None
+    }
+
+
+def run_config(
+    model: observed.Model, version: observed.Version, settings: Settings, catalogue: parameters.Catalogue
+) -> dict[str, Any]:
+    """The one JSON document that the tasks read (``sklearn_steps.contract.RunConfig``).
+
+    Numbers get their types back here: the API server turns ``1.0`` into ``1``, and for scikit-learn the two differ.
+    """
+    frozen_inputs = version.training
+    data = {name: value for name, value in frozen_inputs["data"].items() if name != "credentialsSecret"}
+    metrics = (frozen_inputs.get("evaluation") or {}).get("metrics") or []
+    return {
+        "formatVersion": 1,
+        "namespace": model.key.namespace,
+        "model": model.key.name,
+        "version": version.name,
+        "number": version.number,
+        "runId": naming.run_id(version.uid, version.attempt),
+        "attempt": version.attempt,
+        "trainingHash": version.training_hash,
+        "trigger": {"type": version.trigger_type, "key": version.trigger_key},
+        "image": image(version, settings),
+        "seed": int((frozen_inputs.get("training") or {}).get("seed") or 0),
+        "data": data,
+        "estimator": parameters.typed_estimator(frozen_inputs["model"]["estimator"], catalogue),
+        "evaluation": {"metrics": list(metrics)},
+        "artifactUri": artifact_uri(model, version, settings),
+    }
+
+
+def image(version: observed.Version, settings: Settings) -> str:
+    return str((version.training.get("training") or {}).get("image") or settings.trainer_image)
+
+
+def artifact_uri(model: observed.Model, version: observed.Version, settings: Settings) -> str:
+    key = model.key
+    return naming.artifact_uri(
+        settings.store_uri, key.namespace, key.name, version.number, version.uid, version.attempt
+    )

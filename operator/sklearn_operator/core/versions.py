@@ -1,0 +1,94 @@
+"""Which versions there must be, and which of them is meant to serve.
+
+Invariant: one trigger key makes one version. The key is computed from what is there, never remembered, so a crash
+between deciding and recording changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sklearn_operator.core import naming, observed
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """Why a version is made; ``key`` is what makes it happen once."""
+
+    type: str
+    key: str
+
+
+def newest(versions: Sequence[observed.Version]) -> observed.Version | None:
+    return max(versions, key=lambda version: version.number, default=None)
+
+
+def next_number(model: observed.Model, versions: Sequence[observed.Version]) -> int:
+    """One above every number ever seen: numbers are not reused after pruning."""
+    latest = newest(versions)
+    reported = str(model.status.get("latestVersion") or "")
+    prefix = f"{model.key.name}-v"
+    remembered = int(reported[len(prefix) :]) if _is_number(reported, prefix) else 0
+    return max(latest.number if latest else 0, remembered) + 1
+
+
+def _is_number(name: str, prefix: str) -> bool:
+    return name.startswith(prefix) and name[len(prefix) :].isdecimal()
+
+
+def wanted(versions: Sequence[observed.Version], training_hash: str) -> observed.Version | None:
+    """The newest version of what the manifest asks for now."""
+    return newest([version for version in versions if version.training_hash == training_hash and not version.deleting])
+
+
+def missing_trigger(
+    model: observed.Model, versions: Sequence[observed.Version], training_hash: str
+) -> Trigger | None:
+    """The trigger that has no version yet, or None.
+
+    A manifest that goes back to an earlier state finds its good version again. If that one had failed and something
+    else was trained since, going back is a new try: the key then names the version it comes after.
+    """
+    current = wanted(versions, training_hash)
+    latest = newest(versions)
+    keys = {version.trigger_key for version in versions}
+    if current is None:
+        key = training_hash if latest is None else f"{training_hash}/after-v{latest.number}"
+        return Trigger("SpecChange", key)
+    if current.phase in ("Failed", "Canceled") and latest is not None and latest.number > current.number:
+        return Trigger("SpecChange", f"{training_hash}/after-v{latest.number}")
+    request = retrain_request(model)
+    if request and f"manual/{request}" not in keys and model.status.get("retrainHandled") != request:
+        return Trigger("Manual", f"manual/{request}")
+    return None
+
+
+def retrain_request(model: observed.Model) -> str | None:
+    value = model.annotations.get(naming.ANNOTATION_RETRAIN)
+    return value[:253] if value else None
+
+
+def serving_target(versions: Sequence[observed.Version], training_hash: str | None) -> observed.Version | None:
+    """The version that ought to answer requests: the newest good one of the present manifest, else the newest good one."""
+    good = [version for version in versions if version.phase == "Succeeded" and not version.deleting]
+    same = [version for version in good if version.training_hash == training_hash]
+    return newest(same or good)
+
+
+def superseded(version: observed.Version, versions: Sequence[observed.Version], training_hash: str | None) -> bool:
+    """An unfinished version that nobody waits for any more."""
+    if version.finished or training_hash is None:
+        return False
+    current = wanted(versions, training_hash)
+    return version.training_hash != training_hash or (current is not None and current.number > version.number)
+
+
+def prunable(
+    versions: Sequence[observed.Version], limit: int, keep: frozenset[str]
+) -> tuple[observed.Version, ...]:
+    """Finished versions beyond the limit, oldest first; never one of ``keep`` and never the newest."""
+    alive = sorted((version for version in versions if not version.deleting), key=lambda version: version.number)
+    excess = len(alive) - limit
+    removable = [version for version in alive[:-1] if version.finished and version.name not in keep]
+    return tuple(removable[: max(excess, 0)])

@@ -1,0 +1,159 @@
+"""Doing: the one interpreter of actions.
+
+Invariant: every branch is idempotent by name or fenced by a resource version, so that dying before, during or after it
+and starting over leads to the same place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, assert_never
+
+import orjson
+
+from sklearn_operator.backends import errors, kubernetes, objects, ports
+from sklearn_operator.core import actions, attempts, naming, observed, parameters, pipeline, training
+from sklearn_operator.core.settings import Settings
+from sklearn_operator.runtime.observer import Ledger
+from sklearn_operator.runtime.runs import Runs
+
+
+@dataclass
+class Pass:
+    """One pass over one model; ``resource_version`` follows our own writes within the pass."""
+
+    model: observed.Model
+    versions: dict[str, observed.Version]
+    resource_version: str
+
+
+class Executor:
+    def __init__(
+        self,
+        client: kubernetes.KubernetesClient,
+        backend: ports.PipelineBackend,
+        store: ports.ArtifactStore,
+        runs: Runs,
+        settings: Settings,
+        catalogue: parameters.Catalogue,
+        base_pipelines: pipeline.BasePipelines,
+        ledger: Ledger,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._client = client
+        self._backend = backend
+        self._store = store
+        self._runs = runs
+        self._settings = settings
+        self._catalogue = catalogue
+        self._pipelines = base_pipelines
+        self._ledger = ledger
+        self._now = now
+
+    async def execute(self, current: Pass, action: actions.Action) -> None:
+        """Carries out one action; raises ``backends.errors`` when it cannot."""
+        namespace = current.model.key.namespace
+        match action:
+            case actions.AddFinalizer():
+                await self._edit_finalizers(current, add=True)
+            case actions.RemoveFinalizer():
+                await self._edit_finalizers(current, add=False)
+            case actions.CreateVersion():
+                body = objects.new_version(current.model, action)
+                created = await self._client.create(kubernetes.VERSIONS, namespace, body)
+                self._ledger.unsubmitted.add((created["metadata"]["uid"], 1))
+            case actions.SubmitRun():
+                await self._submit(current, current.versions[action.version])
+            case actions.TerminateRun():
+                await self._backend.terminate(action.run_id)
+                self._runs.forget(namespace, action.run_id)
+            case actions.DeleteRun():
+                await self._backend.delete(action.run_id)
+                self._runs.forget(namespace, action.run_id)
+            case actions.ReportVersion():
+                await self._report_version(current, current.versions[action.version], action.status)
+            case actions.ApplyInferenceService():
+                await self._client.apply(kubernetes.INFERENCE_SERVICES, namespace, action.manifest)
+            case actions.DeleteInferenceService():
+                await self._client.delete(kubernetes.INFERENCE_SERVICES, namespace, action.name)
+            case actions.DeleteArtifacts():
+                await self._store.delete(action.uri)
+            case actions.DeleteVersion():
+                version = current.versions[action.name]
+                await self._client.delete(kubernetes.VERSIONS, namespace, action.name, uid=version.uid)
+            case actions.ReleaseVersion():
+                await self._release(namespace, current.versions[action.name])
+            case _:
+                assert_never(action)
+
+    async def report(self, current: Pass, status: observed.Json) -> None:
+        """Writes the model's status, fenced by the resource version that was decided on."""
+        key = current.model.key
+        identity = {"name": key.name, "namespace": key.namespace, "resourceVersion": current.resource_version}
+        body = objects.with_status("SklearnModel", identity, status)
+        await self._client.replace_status(kubernetes.MODELS, key.namespace, key.name, body)
+
+    async def refuse(self, current: Pass, version: observed.Version, message: str) -> None:
+        """Records that the pipeline server will not take the version's run."""
+        await self._report_version(current, version, attempts.refused(version, message))
+
+    async def release_orphans(self, key: observed.ModelKey) -> None:
+        """Lets go of leaving versions whose model is gone for good; with it went the word on their artifacts, which stay."""
+        left = await self._client.list(kubernetes.VERSIONS, key.namespace, {naming.LABEL_MODEL: key.name})
+        for version in map(objects.version, left):
+            if version.deleting:
+                await self._release(key.namespace, version)
+
+    async def _submit(self, current: Pass, version: observed.Version) -> None:
+        key = current.model.key
+        run_id = naming.run_id(version.uid, version.attempt)
+        config = training.run_config(current.model, version, self._settings, self._catalogue)
+        rendered = pipeline.render(self._pipelines, version, self._settings)
+        # From here on the run may exist: until the pause is over, its absence proves nothing.
+        self._ledger.unsubmitted.discard((version.uid, version.attempt))
+        self._ledger.submitted_at[version.uid] = self._now()
+        run = await self._backend.submit(
+            namespace=key.namespace,
+            run_id=run_id,
+            display_name=naming.run_display_name(key.namespace, version.name, version.attempt, run_id),
+            description=f"{version.name}: {version.trigger_type}, training hash {version.training_hash[:12]}",
+            pipeline=rendered.pipeline,
+            platform=rendered.platform,
+            parameters={"config": orjson.dumps(config).decode()},
+            service_account=rendered.service_account,
+        )
+        self._runs.put(key.namespace, run)
+
+    async def _report_version(self, current: Pass, version: observed.Version, status: observed.Json) -> None:
+        namespace = current.model.key.namespace
+        identity = {"name": version.name, "namespace": namespace, "resourceVersion": version.resource_version}
+        body = objects.with_status("SklearnModelVersion", identity, status)
+        await self._client.replace_status(kubernetes.VERSIONS, namespace, version.name, body)
+        run: dict[str, Any] = status.get("run") or {}
+        if run.get("state") == "SUBMITTING":
+            self._ledger.unsubmitted.add((version.uid, int(run["attempt"])))
+
+    async def _edit_finalizers(self, current: Pass, *, add: bool) -> None:
+        key = current.model.key
+        present = naming.FINALIZER in current.model.finalizers
+        if present == add:
+            return
+        edit = objects.finalizer_edit(current.model.finalizers, add=add)
+        guard = {"op": "test", "path": "/metadata/uid", "value": current.model.uid}
+        try:
+            written = await self._client.edit(kubernetes.MODELS, key.namespace, key.name, [guard, *edit])
+        except errors.NotFound:
+            return
+        current.resource_version = written["metadata"]["resourceVersion"]
+
+    async def _release(self, namespace: str, version: observed.Version) -> None:
+        if naming.FINALIZER not in version.finalizers:
+            return
+        guard = {"op": "test", "path": "/metadata/uid", "value": version.uid}
+        edit = [guard, *objects.finalizer_edit(version.finalizers, add=False)]
+        try:
+            await self._client.edit(kubernetes.VERSIONS, namespace, version.name, edit)
+        except errors.NotFound:
+            return

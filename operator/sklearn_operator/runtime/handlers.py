@@ -1,0 +1,90 @@
+"""Wake-ups: every event of our kinds and of their children puts a key on the queue, and nothing else.
+
+Invariant: only ``on.event`` is used. Any other kind of kopf handler writes annotations or finalizers onto the user's
+objects; this one leaves no trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import kopf
+
+from sklearn_operator.backends import objects
+from sklearn_operator.core import naming, observed
+from sklearn_operator.runtime import cache as caching
+from sklearn_operator.runtime.workqueue import WorkQueue
+
+CHILDREN = f"{naming.LABEL_MANAGED_BY}={naming.FIELD_MANAGER}"
+
+
+def register(
+    registry: kopf.OperatorRegistry, cache: caching.Cache, queue: WorkQueue[observed.ModelKey]
+) -> None:
+    """Attaches the four wake-ups."""
+
+    def receive(kind: str, event: Mapping[str, Any]) -> None:
+        raw = event["object"]
+        key = key_of(kind, raw)
+        if key is None:
+            return
+        if event["type"] == "DELETED":
+            cache.drop(kind, key, raw["metadata"]["name"])
+            queue.add(key)
+        elif cache.put(kind, key, raw):
+            queue.add(key)
+
+    @kopf.on.event(naming.GROUP, naming.VERSION, "sklearnmodels", registry=registry)
+    async def model(event: Mapping[str, Any], **_: Any) -> None:
+        receive(caching.MODEL, event)
+
+    @kopf.on.event(naming.GROUP, naming.VERSION, "sklearnmodelversions", registry=registry)
+    async def version(event: Mapping[str, Any], **_: Any) -> None:
+        receive(caching.VERSION, event)
+
+    @kopf.on.event("serving.kserve.io", "v1beta1", "inferenceservices", registry=registry)
+    async def service(event: Mapping[str, Any], **_: Any) -> None:
+        receive(caching.SERVICE, event)
+
+    @kopf.on.event("apps", "v1", "deployments", registry=registry)
+    async def deployment(event: Mapping[str, Any], **_: Any) -> None:
+        receive(caching.DEPLOYMENT, event)
+
+
+def key_of(kind: str, raw: Mapping[str, Any]) -> observed.ModelKey | None:
+    """The model that an object belongs to; None for a stranger."""
+    metadata = raw["metadata"]
+    name = metadata["name"] if kind == caching.MODEL else objects.owner_model(raw)
+    return observed.ModelKey(metadata["namespace"], name) if name else None
+
+
+def settings() -> kopf.OperatorSettings:
+    """kopf as a mere transport: bounded, patient with outages, silent on the objects."""
+    chosen = kopf.OperatorSettings()
+    chosen.posting.enabled = False
+    chosen.peering.standalone = True
+    chosen.persistence.finalizer = naming.FINALIZER
+    chosen.queueing.worker_limit = 64
+    # A worker that idles keeps its slot: with the default of 5 s a limit of 64 would pass 13 objects a second.
+    chosen.queueing.idle_timeout = 0.05
+    chosen.queueing.error_delays = (1, 2, 4, 8, 15, 30, 60)
+    chosen.networking.request_timeout = 30.0
+    chosen.networking.connect_timeout = 5.0
+    chosen.networking.enforce_retry_after = True
+    chosen.networking.error_backoffs = _Backoffs()
+    chosen.watching.server_timeout = 300.0
+    chosen.watching.client_timeout = 330.0
+    chosen.process.ultimate_exiting_timeout = 25.0
+    chosen.watching.label_selectors["serving.kserve.io", "inferenceservices"] = CHILDREN
+    chosen.watching.label_selectors["apps", "deployments"] = CHILDREN
+    return chosen
+
+
+class _Backoffs:
+    """An outage of the API server ends some time: kopf's own default gives up after a minute and may lose a watch."""
+
+    def __iter__(self) -> Any:
+        yield from (0.5, 1, 2, 4, 8)
+        while True:
+            yield 10

@@ -1,0 +1,54 @@
+"""What the operator counts about itself.
+
+Invariant: labels are bounded (action kinds, results); no object's name is ever a label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import prometheus_client as prometheus
+
+from sklearn_operator.core import actions
+
+
+class Metrics:
+    """Own registry, so that two operators in one process (tests) do not meet."""
+
+    def __init__(self) -> None:
+        self.registry = prometheus.CollectorRegistry()
+        prometheus.ProcessCollector(registry=self.registry)
+        self._passes = prometheus.Counter(
+            "sklearn_operator_reconciles", "Passes by result.", ["result"], registry=self.registry
+        )
+        self._seconds = prometheus.Histogram(
+            "sklearn_operator_reconcile_seconds", "Duration of one pass.", registry=self.registry,
+            buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 30),
+        )
+        self._actions = prometheus.Counter(
+            "sklearn_operator_actions", "Actions carried out, by kind.", ["action"], registry=self.registry
+        )
+        self._depth = prometheus.Gauge("sklearn_operator_queue_depth", "Models waiting for a worker.", registry=self.registry)
+        self._models = prometheus.Gauge("sklearn_operator_models", "Models known.", registry=self.registry)
+
+    @contextmanager
+    def reconciling(self) -> Iterator[None]:
+        with self._seconds.time():
+            try:
+                yield
+            except BaseException:
+                self._passes.labels("error").inc()
+                raise
+            self._passes.labels("ok").inc()
+
+    def acted(self, action: actions.Action) -> None:
+        self._actions.labels(type(action).__name__).inc()
+
+    def watch(self, depth: Callable[[], float], models: Callable[[], float]) -> None:
+        """Gauges that are read when they are scraped."""
+        self._depth.set_function(depth)
+        self._models.set_function(models)
+
+    def render(self) -> bytes:
+        return prometheus.generate_latest(self.registry)

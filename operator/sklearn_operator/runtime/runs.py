@@ -1,0 +1,62 @@
+"""What is known of running runs, refreshed by one listing for all of them.
+
+Invariant: however many models are in training, a namespace is listed at most once per ``max_age``; an absent run is
+never remembered as absent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+
+from sklearn_operator.backends import ports
+from sklearn_operator.core import observed
+
+
+class Runs:
+    """A short memory in front of the pipeline backend."""
+
+    def __init__(self, backend: ports.PipelineBackend, max_age: float, clock: Callable[[], float]) -> None:
+        self._backend = backend
+        self._max_age = max_age
+        self._clock = clock
+        self._seen: dict[str, tuple[observed.Run, float]] = {}
+        self._active: defaultdict[str, set[str]] = defaultdict(set)
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def find(self, namespace: str, run_id: str, display_name: str) -> observed.Run | None:
+        """The run, at most ``max_age`` seconds old; None when the server certainly has none now."""
+        async with self._locks[namespace]:
+            known = self._fresh(run_id)
+            if known is not None:
+                return known
+            if run_id in self._active[namespace]:
+                listed = await self._backend.list_runs(namespace=namespace, run_ids=self._active[namespace])
+                for run in listed.values():
+                    self.put(namespace, run)
+                if run_id in listed:
+                    return listed[run_id]
+        run = await self._backend.find_run(namespace=namespace, run_id=run_id, display_name=display_name)
+        if run is not None:
+            self.put(namespace, run)
+        return run
+
+    def put(self, namespace: str, run: observed.Run) -> None:
+        self._seen[run.id] = (run, self._clock())
+        if run.state.terminal:
+            self._active[namespace].discard(run.id)
+        else:
+            self._active[namespace].add(run.id)
+
+    def forget(self, namespace: str, run_id: str) -> None:
+        """After anything was done to the run: the next look is a real one."""
+        self._seen.pop(run_id, None)
+        self._active[namespace].discard(run_id)
+
+    def _fresh(self, run_id: str) -> observed.Run | None:
+        known = self._seen.get(run_id)
+        if known is None:
+            return None
+        run, at = known
+        return run if run.state.terminal or self._clock() - at <= self._max_age else None

@@ -1,0 +1,109 @@
+"""The operator's settings, from environment variables with the prefix ``SKLEARN_OPERATOR_``.
+
+Invariant: read once, at start; a wrong value is one clear message, not a crash later. Secrets are never printed.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+import pydantic
+import pydantic_settings
+
+import sklearn_operator
+from sklearn_operator.core import settings as core_settings
+
+_Seconds = Annotated[float, pydantic.Field(gt=0, le=86_400)]
+
+
+class OperatorSettings(pydantic_settings.BaseSettings):
+    """Every field is an environment variable: ``kfp_url`` is ``SKLEARN_OPERATOR_KFP_URL``."""
+
+    model_config = pydantic_settings.SettingsConfigDict(env_prefix="SKLEARN_OPERATOR_", extra="ignore", frozen=True)
+
+    #: Namespaces to look after, separated by commas; empty means all of them.
+    namespaces: str = ""
+    #: Base URL of the Kubeflow Pipelines API server, with a path prefix where there is one.
+    kfp_url: str = "http://ml-pipeline.kubeflow.svc:8888"
+    #: File with the bearer token for Kubeflow Pipelines, read again for every request; empty: no token.
+    kfp_token_file: str = ""
+    #: File with additional certificate authorities for Kubeflow Pipelines.
+    kfp_ca_file: str = ""
+    #: Shortest and longest pause, in seconds, between two looks at a run; in between it is a tenth of the run's age.
+    kfp_poll_min: _Seconds = 1.0
+    kfp_poll_max: _Seconds = 15.0
+    #: Seconds during which an absent run may still be one that the pipeline server is just creating.
+    kfp_submit_pause: _Seconds = 30.0
+    #: Where artifacts are kept, ``s3://bucket/prefix``.
+    store_uri: str = "s3://models"
+    #: S3 endpoint; empty means AWS.
+    store_endpoint: str = ""
+    store_region: str = "us-east-1"
+    #: The operator's own credentials for the store; empty means those of its environment (workload identity).
+    store_access_key_id: str = ""
+    store_secret_access_key: pydantic.SecretStr = pydantic.SecretStr("")
+    #: Secret that tasks and serving pods read, in their own namespace.
+    store_secret: str = "sklearn-operator-store"
+    #: Image of the tasks and of the serving runtime.
+    trainer_image: str = f"ghcr.io/sklearn-operator/trainer:{sklearn_operator.__version__}"
+    #: The (Cluster)ServingRuntime used where a manifest names none.
+    serving_runtime: str = "sklearn-operator"
+    #: Service accounts that manifests may name for their tasks, separated by commas.
+    service_accounts: str = ""
+    #: Seconds a new version may take to come up.
+    rollout_deadline: _Seconds = 300.0
+    #: How many models are worked on at the same time.
+    workers: Annotated[int, pydantic.Field(ge=1, le=256)] = 8
+    #: Seconds between two looks at everything, whether or not anything happened.
+    resync_period: _Seconds = 600.0
+    #: Address and port of /livez, /readyz and /metrics.
+    health_host: str = "0.0.0.0"
+    health_port: Annotated[int, pydantic.Field(ge=0, le=65_535)] = 8080
+    #: Kubeconfig file; empty means KUBECONFIG, else the pod's service account.
+    kubeconfig: str = ""
+    log_level: str = "INFO"
+
+    @pydantic.field_validator("store_uri")
+    @classmethod
+    def _is_s3(cls, value: str) -> str:
+        if not value.startswith("s3://") or len(value) <= len("s3://"):
+            raise ValueError("must be of the form s3://bucket/prefix")
+        return value.rstrip("/")
+
+    @pydantic.field_validator("kfp_url", "store_endpoint")
+    @classmethod
+    def _is_http(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return value.rstrip("/")
+
+    def for_core(self) -> core_settings.Settings:
+        """The part that decisions depend on."""
+        return core_settings.Settings(
+            trainer_image=self.trainer_image,
+            store_uri=self.store_uri,
+            store_secret=self.store_secret,
+            runtime=self.serving_runtime,
+            service_accounts=frozenset(_listed(self.service_accounts)),
+            submit_pause=timedelta(seconds=self.kfp_submit_pause),
+            poll_min=timedelta(seconds=self.kfp_poll_min),
+            poll_max=timedelta(seconds=self.kfp_poll_max),
+            rollout_deadline=timedelta(seconds=self.rollout_deadline),
+        )
+
+    def watched_namespaces(self) -> tuple[str, ...]:
+        return tuple(_listed(self.namespaces))
+
+
+def _listed(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def describe(error: pydantic.ValidationError) -> str:
+    """One line per wrong setting, by the name of its environment variable and without its value."""
+    lines = []
+    for item in error.errors():
+        name = "SKLEARN_OPERATOR_" + "_".join(str(part) for part in item["loc"]).upper()
+        lines.append(f"{name}: {item['msg']}")
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""The sandbox's node: a small agent that plays the kubelet and kube-proxy for the one node ``sandbox``."""

@@ -1,0 +1,92 @@
+"""Command lines and readiness of the object store, the local stand-ins and the operator.
+
+Invariant: the operator's environment here is the only place that tells it about the sandbox; its code has none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from sklearn_sandbox import checks, paths, state
+
+BUCKET = "models"
+REGION = "us-east-1"
+NODE = "sandbox"
+
+
+def minio(sandbox: state.Sandbox, binaries: Mapping[str, Path]) -> list[str]:
+    return [
+        str(binaries["minio"]),
+        "server",
+        "--quiet",
+        f"--address={state.LOOPBACK}:{sandbox.ports['minio']}",
+        f"--console-address={state.LOOPBACK}:{sandbox.ports['minio-console']}",
+        str(sandbox.home / "minio"),
+    ]
+
+
+def minio_env(sandbox: state.Sandbox) -> dict[str, str]:
+    return {
+        "MINIO_ROOT_USER": sandbox.access_key,
+        "MINIO_ROOT_PASSWORD": sandbox.secret_key,
+        "MINIO_REGION_NAME": REGION,
+        "MINIO_BROWSER": "off",
+        "MINIO_UPDATE": "off",
+    }
+
+
+def minio_ready(sandbox: state.Sandbox) -> bool:
+    return checks.http_ok(sandbox.ports["minio"], "/minio/health/ready")
+
+
+def module(name: str, sandbox: state.Sandbox) -> list[str]:
+    python = str(paths.operator_bin() / "python")
+    command = [python, "-m", f"sklearn_sandbox.{name}", "--state", str(sandbox.home)]
+    return [*command, "--port", str(sandbox.ports[name])]
+
+
+def own_env(name: str, sandbox: state.Sandbox) -> dict[str, str]:
+    return {
+        "KUBECONFIG": str(sandbox.kubeconfig_of(name)),
+        "SKLEARN_TRAINER_PYTHON": str(paths.trainer_python()),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def kfp_ready(sandbox: state.Sandbox) -> bool:
+    return checks.http_ok(sandbox.ports["kfp"], "/apis/v2beta1/healthz")
+
+
+def kserve_ready(sandbox: state.Sandbox) -> bool:
+    """Its one port serves webhooks, so it speaks TLS with a certificate of our authority."""
+    return checks.https_ok(sandbox.ports["kserve"], "/healthz", sandbox.authority.certificate)
+
+
+def node_ready(sandbox: state.Sandbox) -> bool:
+    authority, path = sandbox.authority, f"/api/v1/nodes/{NODE}"
+    node = checks.https_json(sandbox.ports["kube-apiserver"], path, authority.certificate, authority.pair("admin"))
+    conditions = (node or {}).get("status", {}).get("conditions", [])
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+
+
+def operator_env(sandbox: state.Sandbox) -> dict[str, str]:
+    """Also for a test that starts an operator of its own beside `up(without={"operator"})`."""
+    settings = {
+        "KFP_URL": sandbox.kfp_url,
+        "KFP_POLL_MIN": "0.25",
+        "KFP_SUBMIT_PAUSE": "3",
+        "STORE_URI": f"s3://{BUCKET}/",
+        "STORE_ENDPOINT": sandbox.store_endpoint,
+        "STORE_REGION": REGION,
+        "STORE_ACCESS_KEY_ID": sandbox.access_key,
+        "STORE_SECRET_ACCESS_KEY": sandbox.secret_key,
+        "HEALTH_HOST": state.LOOPBACK,
+        "HEALTH_PORT": str(sandbox.ports["operator"]),
+    }
+    prefixed = {f"SKLEARN_OPERATOR_{name}": value for name, value in settings.items()}
+    return {**prefixed, "KUBECONFIG": str(sandbox.kubeconfig_of("operator")), "PYTHONUNBUFFERED": "1"}
+
+
+def operator_ready(sandbox: state.Sandbox) -> bool:
+    return checks.http_ok(sandbox.ports["operator"], "/readyz")

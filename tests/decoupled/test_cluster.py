@@ -1,0 +1,25 @@
+"""The fixture that the other tests of this folder stand on."""
+
+from __future__ import annotations
+
+from sklearn_sandbox import embedded, services
+
+
+def test_a_real_api_server_answers_as_the_pinned_version(cluster: embedded.Cluster) -> None:
+    assert "namespace/default" in cluster.kubectl("get", "namespaces", "-o", "name").stdout.split()
+    assert cluster.server in cluster.kubeconfig.read_text()
+
+
+def test_the_operators_role_is_enforced_not_assumed(cluster: embedded.Cluster) -> None:
+    """The operator's kubeconfig names its service account: it is no administrator."""
+    path = str(cluster.sandbox.kubeconfig_of("operator"))
+    refused = cluster.kubectl("--kubeconfig", path, "get", "secrets", check=False)
+    assert "system:serviceaccount:sklearn-operator-system:sklearn-operator" in refused.stderr
+    assert "forbidden" in refused.stderr
+
+
+def test_the_store_secret_serves_tasks_and_the_storage_initializer(cluster: embedded.Cluster) -> None:
+    text = cluster.kubectl("get", "secret", "sklearn-operator-store", "-o", "yaml").stdout
+    assert "AWS_ACCESS_KEY_ID" in text
+    assert "serving.kserve.io/s3-endpoint" in text
+    assert services.REGION in text

@@ -1,0 +1,196 @@
+"""Builds an observation from a scenario's words."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sklearn_operator import api
+from sklearn_operator.core import inquiry, naming, report, serving, settings, training, versions
+from sklearn_operator.core import observed as facts
+
+NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
+KEY = facts.ModelKey("default", "digits")
+BASE: dict[str, Any] = {
+    "data": {"source": {"builtin": "digits"}, "split": {"testSize": 0.5, "shuffle": False}},
+    "model": {"estimator": {"class": "sklearn.svm.SVC", "params": {"gamma": 0.001}}},
+    "serving": {},
+}
+
+
+def raw_spec(changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = copy.deepcopy(BASE)
+    for name, value in changes.items():
+        if value is None:
+            merged.pop(name, None)
+        elif isinstance(value, dict) and isinstance(merged.get(name), dict):
+            merged[name] |= value
+        else:
+            merged[name] = value
+    return merged
+
+
+def spec(changes: Mapping[str, Any]) -> api.SklearnModelSpec:
+    return api.parse_spec(raw_spec(changes))
+
+
+def observed_model(words: Mapping[str, Any]) -> facts.Model:
+    fields: dict[str, Any] = {
+        "key": KEY,
+        "uid": "11111111-2222-3333-4444-555555555555",
+        "generation": 1,
+        "resource_version": "7",
+        "spec": raw_spec(words.get("spec") or {}),
+        "finalizers": (naming.FINALIZER,),
+        "annotations": words.get("annotations") or {},
+        "deleting": bool(words.get("deleting")),
+    }
+    if words.get("serving_reported"):
+        fields["status"] = {"servingVersion": words["serving_reported"]}
+    changes = dict(words.get("model") or {})
+    if "finalizers" in changes:
+        changes["finalizers"] = tuple(changes["finalizers"])
+    return facts.Model(**(fields | changes))
+
+
+def observed(scenario: Mapping[str, Any]) -> facts.Observed:
+    words, seen = scenario.get("given") or {}, scenario.get("seen") or {}
+    model = observed_model(words)
+    wish = training.training_hash(spec(words.get("spec") or {}))
+    known = tuple(_version(item, wish) for item in words.get("versions") or ())
+    by_name = {version.name: version for version in known}
+    serving_seen = _serving(seen.get("serving"), model, by_name)
+    if words.get("reported"):
+        model = _reported(model, known, serving_seen, wish)
+    questions = inquiry.questions(model, known, None, None, None, settings.Settings())
+    return facts.Observed(
+        model=model,
+        versions=known,
+        attempts={question.version: _attempt(by_name[question.version], seen) for question in questions.runs},
+        serving=serving_seen,
+        unsubmitted=frozenset((by_name[name].uid, 1) for name in seen.get("unsubmitted") or ()),
+        runs_left={
+            name: tuple(_run(by_name[name], run) for run in runs) for name, runs in (seen.get("runs_left") or {}).items()
+        },
+        objects_left=seen.get("objects_left") or {},
+    )
+
+
+def _version(words: Mapping[str, Any], wish: str) -> Any:
+    number = words["number"]
+    uid = f"{number:08d}-aaaa-bbbb-cccc-dddddddddddd"
+    status = words.get("status") or {}
+    if status == "good":
+        root = naming.artifact_uri("s3://models", "default", "digits", number, uid, 1)
+        status = {
+            "phase": "Succeeded", "metrics": {"accuracy": 0.969}, "metric": "accuracy=0.969", "lineage": {},
+            "artifact": {"uri": root, "sha256": "ab" * 32, "size": 1}, "servedAt": "2026-01-01T11:00:00Z",
+            "run": {"id": naming.run_id(uid, 1), "name": "n", "state": "SUCCEEDED", "attempt": 1},
+        }
+    elif (status.get("run") or {}).get("id") == "run-id":
+        status = status | {"run": status["run"] | {"id": naming.run_id(uid, 1)}}
+    trigger = words.get("trigger", "")
+    options = {"timeout": words.get("timeout", "1h"), "attempts": words.get("attempts", 1)}
+    return facts.Version(
+        name=f"digits-v{number}", uid=uid, number=number,
+        training_hash=wish if words["hash"] == "current" else words["hash"],
+        trigger_type="Manual" if trigger else "SpecChange", trigger_key=trigger or words["hash"],
+        created_at=NOW - seconds(words.get("age", "300s")),
+        training={"data": BASE["data"], "model": BASE["model"], "training": options},
+        status=status, deleting=bool(words.get("deleting")), finalizers=(naming.FINALIZER,), resource_version="3",
+    )
+
+
+def seconds(text: str) -> timedelta:
+    return timedelta(seconds=float(str(text).removesuffix("s")))
+
+
+def _run(version: Any, words: Mapping[str, Any]) -> Any:
+    run_id = naming.run_id(version.uid, version.attempt)
+    state = facts.RunState(words["state"])
+    ended = NOW - seconds(words.get("ended", "1s")) if state.terminal else None
+    name = naming.run_display_name("default", version.name, version.attempt, run_id)
+    return facts.Run(run_id, name, state, NOW - seconds(words["age"]), ended)
+
+
+def _attempt(version: Any, seen: Mapping[str, Any]) -> Any:
+    run = (seen.get("runs") or {}).get(version.name)
+    result = (seen.get("results") or {}).get(version.name)
+    failure = (seen.get("failures") or {}).get(version.name)
+    trouble = (seen.get("troubles") or {}).get(version.name)
+    if result is not None:
+        uri = naming.artifact_uri("s3://models", "default", "digits", version.number, version.uid, version.attempt)
+        headline = next(iter(result["metrics"]))
+        result = {"artifact": {"uri": uri, "sha256": "ab" * 32, "size": 1}, "lineage": {}, "headline": headline, **result}
+    troubles = ()
+    if trouble:
+        troubles = (facts.PodTrouble("pod-1", trouble["reason"], trouble["message"], NOW - seconds(trouble["age"])),)
+    outcome = facts.Outcome(result=result, failure=failure) if result or failure else None
+    return facts.Attempt(_run(version, run) if run else None, outcome, troubles)
+
+
+def _serving(words: Mapping[str, Any] | None, model: Any, known: Mapping[str, Any]) -> Any:
+    if words is None:
+        return facts.Serving()
+    name = words["version"]
+    parsed = spec({"serving": {}})
+    version = known.get(name)
+    service = serving.manifest(model, parsed, version, settings.Settings()) if version else _bare_service(model, name)
+    assert service is not None
+    done = bool(words.get("live") or words.get("rolled_out"))
+    service["spec"]["predictor"] |= words.get("edited") or {}
+    service["status"] = {
+        "url": "http://digits.example", "address": {"url": "http://digits.local"},
+        "conditions": [{"type": kind, "status": "True"} for kind in ("Ready", "PredictorReady", "IngressReady")],
+    }
+    if words.get("foreign"):
+        service["metadata"]["ownerReferences"] = []
+    label = words.get("template", name)
+    replicas = {"replicas": 1, "updatedReplicas": 1, "availableReplicas": 1, "observedGeneration": 1}
+    deployment = {
+        "metadata": {"uid": "d", "generation": 1},
+        "spec": {"template": {"metadata": {"labels": {naming.LABEL_VERSION: label}}}},
+        "status": replicas if done or "template" in words else {"replicas": 1, "observedGeneration": 1},
+    }
+    return facts.Serving(
+        service=service, deployment=deployment, ready_versions=tuple(words.get("ready_versions") or ()),
+        proven=name if words.get("live") else None,
+    )
+
+
+def _bare_service(model: Any, name: str) -> dict[str, Any]:
+    return {
+        "metadata": {"name": model.key.name, "ownerReferences": [serving.owner(model)]},
+        "spec": {"predictor": {"labels": {naming.LABEL_VERSION: name}}},
+    }
+
+
+def _reported(model: Any, known: Any, serving_seen: Any, wish: str) -> Any:
+    """The model with the status that a former pass would have written."""
+    target = versions.serving_target(known, wish)
+    situation = report.Situation(
+        model=model, known=known, now=NOW, wanted=versions.wanted(known, wish), target=target,
+        answering=target.name if target else None, service=serving_seen.service,
+    )
+    return replace(model, status=report.status(situation))
+
+
+def at(thing: Any, path: str) -> Any:
+    for part in path.split("."):
+        thing = thing.get(part) if isinstance(thing, Mapping) else getattr(thing, part, None)
+    return thing
+
+
+def check_status(expected: Mapping[str, Any], status: Mapping[str, Any] | None) -> None:
+    assert status is not None, "the status was left alone"
+    rows = {row["type"]: row for row in status["conditions"]}
+    for path, value in expected.items():
+        if path != "conditions":
+            assert at(status, path) == value, (path, status)
+    for kind, words in (expected.get("conditions") or {}).items():
+        wanted_status, _, reason = words.partition(" ")
+        assert rows[kind]["status"] == wanted_status, (kind, rows)
+        assert not reason or rows[kind]["reason"] == reason, (kind, rows[kind])
