@@ -118,8 +118,12 @@ class KubernetesClient:
     ) -> dict[str, Any]:
         with _translated(f"{method} {path}"):
             request = await self._api.param_serialize(
-                method, path, query_params=list(query), header_params={"Accept": "application/json", "Content-Type": kind},
-                body=body, auth_settings=["BearerToken"],
+                method,
+                path,
+                query_params=list(query),
+                header_params={"Accept": "application/json", "Content-Type": kind},
+                body=body,
+                auth_settings=["BearerToken"],
             )
             answer = await self._api.call_api(*request, _request_timeout=_TIMEOUT)
             content = await answer.read()
@@ -181,7 +185,8 @@ def _refusal(method: str, path: str, status: int, content: bytes, retry_after: s
         return errors.NotFound(text)
     if status == 409:
         return errors.Conflict(text)
-    if status == 422 and method == "PATCH" and "test" in message:
+    # A failed "test" of a JSON patch is a 422 without particulars; a validation error says what is invalid.
+    if status == 422 and method == "PATCH" and " is invalid" not in message:
         return errors.Conflict(text)
     if status in (400, 405, 413, 415, 422):
         return errors.Rejected(text)

@@ -63,7 +63,7 @@ def owner_model(raw: Mapping[str, Any]) -> str | None:
 
 
 def new_version(owner: observed.Model, action: actions.CreateVersion) -> dict[str, Any]:
-    """The version object to create. Its finalizer is there from the first moment, so nothing it starts can be orphaned."""
+    """The version object to create. Its finalizer is there from the first moment: nothing it starts can be orphaned."""
     return {
         "apiVersion": naming.API_VERSION,
         "kind": "SklearnModelVersion",

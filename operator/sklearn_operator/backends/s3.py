@@ -138,8 +138,11 @@ class _translated:
         if error is None or isinstance(error, (errors.BackendError, asyncio.CancelledError)):
             return
         if isinstance(error, (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError, PermissionError)):
-            raise errors.Transient(f"store: {self._what}: access denied; check the operator's store credentials") from error
-        if isinstance(error, (exceptions.NotFoundError, FileNotFoundError)):
+            raise errors.Transient(
+                f"store: {self._what}: access denied; check the operator's store credentials"
+            ) from error
+        # A listing of a missing bucket is a GenericError whose text alone tells.
+        if isinstance(error, (exceptions.NotFoundError, FileNotFoundError)) or "NoSuchBucket" in str(error):
             raise errors.Transient(f"store: {self._what}: the bucket does not exist") from error
         if isinstance(error, (exceptions.BaseError, OSError, TimeoutError)):
             raise errors.Transient(f"store: {self._what}: {type(error).__name__}") from error
