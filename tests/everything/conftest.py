@@ -77,8 +77,10 @@ class World:
         try:
             return wait_for(f"{kind}={status} of {name}", seen, seconds)
         except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.kubectl('get', 'skm,skmv,isvc,pods', '-A', '-o', 'wide')}\n"
-                                 f"{self.kubectl('get', 'skm', name, '-o', 'yaml', check=False)}") from None
+            raise AssertionError(
+                f"{error}\n{self.kubectl('get', 'skm,skmv,isvc,pods', '-A', '-o', 'wide')}\n"
+                f"{self.kubectl('get', 'skm', name, '-o', 'yaml', check=False)}"
+            ) from None
 
     def wait_gone(self, kind: str, name: str, seconds: float = 60.0) -> None:
         wait_for(f"{kind} {name} gone", lambda: self.get(kind, name) is None, seconds)
@@ -110,9 +112,13 @@ class World:
         from obstore.store import S3Store
 
         store = S3Store(
-            services.BUCKET, endpoint=self.sandbox.store_endpoint, region=services.REGION,
-            access_key_id=self.sandbox.access_key, secret_access_key=self.sandbox.secret_key,
-            client_options={"allow_http": True}, virtual_hosted_style_request=False,
+            services.BUCKET,
+            endpoint=self.sandbox.store_endpoint,
+            region=services.REGION,
+            access_key_id=self.sandbox.access_key,
+            secret_access_key=self.sandbox.secret_key,
+            client_options={"allow_http": True},
+            virtual_hosted_style_request=False,
         )
         return [entry["path"] for batch in obstore.list(store, prefix) for entry in batch]
 
@@ -129,7 +135,10 @@ class Operator:
     def start(self) -> None:
         with self.log.open("ab") as sink:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "sklearn_operator", "run"], env=self.environment, stdout=sink, stderr=sink,
+                [sys.executable, "-m", "sklearn_operator", "run"],
+                env=self.environment,
+                stdout=sink,
+                stderr=sink,
                 start_new_session=True,
             )
 
@@ -227,7 +236,9 @@ async def proxied(world: World, tmp_path: Path) -> AsyncIterator[tuple[faults.Pr
 
 def _plain_kubeconfig(server: str) -> dict[str, Any]:
     return {
-        "apiVersion": "v1", "kind": "Config", "current-context": "proxy",
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "proxy",
         "clusters": [{"name": "proxy", "cluster": {"server": server}}],
         "users": [{"name": "proxy", "user": {}}],
         "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "proxy", "namespace": "default"}}],

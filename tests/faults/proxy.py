@@ -18,7 +18,16 @@ import aiohttp
 from aiohttp import web
 
 _WRITES = {"POST", "PUT", "PATCH", "DELETE"}
-_HOP = {"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "content-length", "content-encoding"}
+_HOP = {
+    "connection",
+    "keep-alive",
+    "transfer-encoding",
+    "te",
+    "trailer",
+    "upgrade",
+    "content-length",
+    "content-encoding",
+}
 
 
 @dataclass(frozen=True)
@@ -73,8 +82,13 @@ class Proxy:
         base, context = self.upstreams[server]
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
         async with session.request(
-            request.method, base + request.raw_path, headers=headers, data=body or None, ssl=context or True,
-            allow_redirects=False, auto_decompress=False,
+            request.method,
+            base + request.raw_path,
+            headers=headers,
+            data=body or None,
+            ssl=context or True,
+            allow_redirects=False,
+            auto_decompress=False,
         ) as answer:
             if trap is not None:
                 await answer.read()
@@ -122,8 +136,11 @@ async def running(upstreams: dict[str, tuple[str, ssl.SSLContext | None]]) -> As
     runners = []
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
     connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(timeout=timeout, connector=connector, skip_auto_headers=["User-Agent", "Accept"]) as session:
+    async with aiohttp.ClientSession(
+        timeout=timeout, connector=connector, skip_auto_headers=["User-Agent", "Accept"]
+    ) as session:
         for name in upstreams:
+
             async def serve(request: web.Request, name: str = name) -> web.StreamResponse:
                 return await proxy.handle(name, request, session)
 

@@ -73,7 +73,8 @@ def observed(scenario: Mapping[str, Any]) -> facts.Observed:
         serving=serving_seen,
         unsubmitted=frozenset((by_name[name].uid, 1) for name in seen.get("unsubmitted") or ()),
         runs_left={
-            name: tuple(_run(by_name[name], run) for run in runs) for name, runs in (seen.get("runs_left") or {}).items()
+            name: tuple(_run(by_name[name], run) for run in runs)
+            for name, runs in (seen.get("runs_left") or {}).items()
         },
         objects_left=seen.get("objects_left") or {},
     )
@@ -86,8 +87,12 @@ def _version(words: Mapping[str, Any], wish: str) -> Any:
     if status == "good":
         root = naming.artifact_uri("s3://models", "default", "digits", number, uid, 1)
         status = {
-            "phase": "Succeeded", "metrics": {"accuracy": 0.969}, "metric": "accuracy=0.969", "lineage": {},
-            "artifact": {"uri": root, "sha256": "ab" * 32, "size": 1}, "servedAt": "2026-01-01T11:00:00Z",
+            "phase": "Succeeded",
+            "metrics": {"accuracy": 0.969},
+            "metric": "accuracy=0.969",
+            "lineage": {},
+            "artifact": {"uri": root, "sha256": "ab" * 32, "size": 1},
+            "servedAt": "2026-01-01T11:00:00Z",
             "run": {"id": naming.run_id(uid, 1), "name": "n", "state": "SUCCEEDED", "attempt": 1},
         }
     elif (status.get("run") or {}).get("id") == "run-id":
@@ -95,12 +100,18 @@ def _version(words: Mapping[str, Any], wish: str) -> Any:
     trigger = words.get("trigger", "")
     options = {"timeout": words.get("timeout", "1h"), "attempts": words.get("attempts", 1)}
     return facts.Version(
-        name=f"digits-v{number}", uid=uid, number=number,
+        name=f"digits-v{number}",
+        uid=uid,
+        number=number,
         training_hash=wish if words["hash"] == "current" else words["hash"],
-        trigger_type="Manual" if trigger else "SpecChange", trigger_key=trigger or words["hash"],
+        trigger_type="Manual" if trigger else "SpecChange",
+        trigger_key=trigger or words["hash"],
         created_at=NOW - seconds(words.get("age", "300s")),
         training={"data": BASE["data"], "model": BASE["model"], "training": options},
-        status=status, deleting=bool(words.get("deleting")), finalizers=(naming.FINALIZER,), resource_version="3",
+        status=status,
+        deleting=bool(words.get("deleting")),
+        finalizers=(naming.FINALIZER,),
+        resource_version="3",
     )
 
 
@@ -124,7 +135,12 @@ def _attempt(version: Any, seen: Mapping[str, Any]) -> Any:
     if result is not None:
         uri = naming.artifact_uri("s3://models", "default", "digits", version.number, version.uid, version.attempt)
         headline = next(iter(result["metrics"]))
-        result = {"artifact": {"uri": uri, "sha256": "ab" * 32, "size": 1}, "lineage": {}, "headline": headline, **result}
+        result = {
+            "artifact": {"uri": uri, "sha256": "ab" * 32, "size": 1},
+            "lineage": {},
+            "headline": headline,
+            **result,
+        }
     troubles = ()
     if trouble:
         troubles = (facts.PodTrouble("pod-1", trouble["reason"], trouble["message"], NOW - seconds(trouble["age"])),)
@@ -143,7 +159,8 @@ def _serving(words: Mapping[str, Any] | None, model: Any, known: Mapping[str, An
     done = bool(words.get("live") or words.get("rolled_out"))
     service["spec"]["predictor"] |= words.get("edited") or {}
     service["status"] = {
-        "url": "http://digits.example", "address": {"url": "http://digits.local"},
+        "url": "http://digits.example",
+        "address": {"url": "http://digits.local"},
         "conditions": [{"type": kind, "status": "True"} for kind in ("Ready", "PredictorReady", "IngressReady")],
     }
     if words.get("foreign"):
@@ -156,7 +173,9 @@ def _serving(words: Mapping[str, Any] | None, model: Any, known: Mapping[str, An
         "status": replicas if done or "template" in words else {"replicas": 1, "observedGeneration": 1},
     }
     return facts.Serving(
-        service=service, deployment=deployment, ready_versions=tuple(words.get("ready_versions") or ()),
+        service=service,
+        deployment=deployment,
+        ready_versions=tuple(words.get("ready_versions") or ()),
         proven=name if words.get("live") else None,
     )
 
@@ -172,8 +191,13 @@ def _reported(model: Any, known: Any, serving_seen: Any, wish: str) -> Any:
     """The model with the status that a former pass would have written."""
     target = versions.serving_target(known, wish)
     situation = report.Situation(
-        model=model, known=known, now=NOW, wanted=versions.wanted(known, wish), target=target,
-        answering=target.name if target else None, service=serving_seen.service,
+        model=model,
+        known=known,
+        now=NOW,
+        wanted=versions.wanted(known, wish),
+        target=target,
+        answering=target.name if target else None,
+        service=serving_seen.service,
     )
     return replace(model, status=report.status(situation))
 

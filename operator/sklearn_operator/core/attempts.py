@@ -64,7 +64,9 @@ def _without_run(version: observed.Version, seen: observed.Attempt, context: Con
         return _succeed(version, None, seen.outcome.result)
     if version.run_recorded:
         reported = outcomes.failure(seen.outcome)
-        message = "the pipeline server no longer knows the run and it left no result; ask for another with the annotation"
+        message = (
+            "the pipeline server no longer knows the run and it left no result; ask for another with the annotation"
+        )
         failure = reported or _failure("run", "RunVanished", f"{message} {naming.ANNOTATION_RETRAIN}")
         return _fail(version, None, failure)
     if context.suspended:
@@ -97,8 +99,12 @@ def _ended(version: observed.Version, seen: observed.Attempt, run: observed.Run,
             return Step(status=_running(version, run, context), look_again=timedelta(seconds=1))
         detail = seen.outcome.invalid if seen.outcome and seen.outcome.invalid else "it left no result.json"
         return _fail(version, run, _failure("publish", "ResultMissing", f"the run succeeded but {detail}"))
-    failure = outcomes.failure(seen.outcome) or outcomes.from_pods(seen.troubles) or _failure(
-        "run", "RunFailed", f"run {run.name} ended {run.state.value} and left no message; see its pods' logs"
+    failure = (
+        outcomes.failure(seen.outcome)
+        or outcomes.from_pods(seen.troubles)
+        or _failure(
+            "run", "RunFailed", f"run {run.name} ended {run.state.value} and left no message; see its pods' logs"
+        )
     )
     attempts = int((version.training.get("training") or {}).get("attempts") or 1)
     if version.attempt < attempts and not failure.get("permanent"):
@@ -207,7 +213,6 @@ def _poll_interval(started: datetime, context: Context) -> timedelta:
     """A young run is looked at often, an old one seldom: a tenth of its age, within bounds."""
     age = context.now - started
     return max(context.settings.poll_min, min(context.settings.poll_max, age / 10))
-
 
 
 def version_root(version: observed.Version, context: Context) -> str:

@@ -13,9 +13,7 @@ from sklearn_operator.core import actions, attempts, observed
 _SOON = timedelta(seconds=1)
 
 
-def step(
-    version: observed.Version, seen: observed.Observed, context: attempts.Context
-) -> tuple[attempts.Step, str]:
+def step(version: observed.Version, seen: observed.Observed, context: attempts.Context) -> tuple[attempts.Step, str]:
     """What to do next for a version that is leaving, and a sentence about what is being waited for."""
     runs = seen.runs_left.get(version.name, ())
     running = [run for run in runs if not run.state.terminal]

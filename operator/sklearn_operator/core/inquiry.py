@@ -79,9 +79,7 @@ def _run(model: observed.Model, version: observed.Version, attempt: int, setting
     return RunQuestion(version.name, attempt, run_id, name, training.artifact_uri(model, version, settings))
 
 
-def _cleanup(
-    model: observed.Model, version: observed.Version, settings: Settings, *, objects: bool
-) -> CleanupQuestion:
+def _cleanup(model: observed.Model, version: observed.Version, settings: Settings, *, objects: bool) -> CleanupQuestion:
     key = model.key
     root = naming.version_root(settings.store_uri, key.namespace, key.name, version.number, version.uid)
     runs = tuple(_run(model, version, attempt, settings) for attempt in range(1, version.attempt + 1))

@@ -73,7 +73,7 @@ class PodTrouble:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an attempt left in the store: ``result.json`` or ``failure.json``, parsed; both None when there is neither."""
+    """What an attempt left in the store: ``result.json`` or ``failure.json``, parsed; None when it is not there."""
 
     result: Json | None = None
     failure: Json | None = None

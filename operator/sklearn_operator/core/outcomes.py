@@ -54,9 +54,7 @@ def failure(outcome: observed.Outcome | None) -> dict[str, Any] | None:
     return document
 
 
-def hopeless(
-    troubles: Sequence[observed.PodTrouble], now: datetime, grace: timedelta
-) -> observed.PodTrouble | None:
+def hopeless(troubles: Sequence[observed.PodTrouble], now: datetime, grace: timedelta) -> observed.PodTrouble | None:
     """A pod that will not start until a person acts, once that has lasted longer than a passing hiccup."""
     for trouble in troubles:
         if trouble.reason in _NEEDS_A_PERSON and (trouble.since is None or now - trouble.since >= grace):

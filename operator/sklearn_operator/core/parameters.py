@@ -137,7 +137,9 @@ def _unknown_class(name: str, catalogue: Catalogue) -> str:
 
 def _unknown_parameter(name: str, estimator: Estimator) -> str:
     if name in ("true", "false"):
-        return f"YAML reads the bare words n, y, no, yes, on, off as booleans: put the name in quotes; {_names(estimator)}"
+        return (
+            f"YAML reads the bare words n, y, no, yes, on, off as booleans: put the name in quotes; {_names(estimator)}"
+        )
     close = difflib.get_close_matches(name, estimator.parameters, n=1, cutoff=0.6)
     advice = f"did you mean {close[0]}? " if close else ""
     return f"{estimator.path} has no parameter {name}; {advice}{_names(estimator)}"
@@ -147,15 +149,21 @@ def _names(estimator: Estimator) -> str:
     return "it takes " + ", ".join(sorted(estimator.parameters))
 
 
-def _value_problems(
-    value: Any, rules: Parameter, catalogue: Catalogue, path: str, depth: int
-) -> Iterator[Problem]:
+def _value_problems(value: Any, rules: Parameter, catalogue: Catalogue, path: str, depth: int) -> Iterator[Problem]:
     if isinstance(value, Mapping):
         typed = _typed_form(value)
         if typed is not None:
             kind, inner = typed
-            if isinstance(inner, bool) or not isinstance(inner, (int, float)) or (kind == "int" and inner != int(inner)):
-                yield Problem(path, _show(value), f"{{{kind}: ...}} takes a number" + (" without fraction" if kind == "int" else ""))
+            if (
+                isinstance(inner, bool)
+                or not isinstance(inner, (int, float))
+                or (kind == "int" and inner != int(inner))
+            ):
+                yield Problem(
+                    path,
+                    _show(value),
+                    f"{{{kind}: ...}} takes a number" + (" without fraction" if kind == "int" else ""),
+                )
             return
         if "class" in value:
             yield from problems(value, catalogue, path, depth + 1)
@@ -203,7 +211,9 @@ def _accepts(value: Any, rules: Parameter) -> bool:
 
 
 def _accepts_number(value: float, rules: Parameter) -> bool:
-    if any(option == value for option in rules.options if isinstance(option, (int, float)) and not isinstance(option, bool)):
+    if any(
+        option == value for option in rules.options if isinstance(option, (int, float)) and not isinstance(option, bool)
+    ):
         return True
     whole = float(value).is_integer()
     for interval in rules.intervals:
@@ -225,8 +235,16 @@ def _boolean_hint(value: Any, rules: Parameter) -> str:
 def expectation(rules: Parameter) -> str:
     """What a parameter takes, in words."""
     parts = [str(interval) for interval in rules.intervals]
-    words = {"bool": "true or false", "none": "null", "str": "a string", "estimator": "an estimator {class, params}",
-             "dict": "a mapping", "list": "a list", "array": "a list", "random_state": "an integer seed"}
+    words = {
+        "bool": "true or false",
+        "none": "null",
+        "str": "a string",
+        "estimator": "an estimator {class, params}",
+        "dict": "a mapping",
+        "list": "a list",
+        "array": "a list",
+        "random_state": "an integer seed",
+    }
     parts += [text for kind, text in words.items() if kind in rules.types]
     if not rules.intervals:
         parts += [text for kind, text in (("int", "an integer"), ("float", "a number")) if kind in rules.types]
@@ -237,7 +255,7 @@ def expectation(rules: Parameter) -> str:
 
 def _typed_form(value: Mapping[str, Any]) -> tuple[str, Any] | None:
     if len(value) == 1:
-        (kind, inner), = value.items()
+        ((kind, inner),) = value.items()
         if kind in ("int", "float"):
             return kind, inner
     return None
@@ -248,7 +266,8 @@ def typed_estimator(spec: Mapping[str, Any], catalogue: Catalogue) -> dict[str, 
     estimator = catalogue.estimators.get(str(spec.get("class")))
     known = estimator.parameters if estimator else {}
     params = {
-        name: _typed(value, known.get(name, Parameter()), catalogue) for name, value in (spec.get("params") or {}).items()
+        name: _typed(value, known.get(name, Parameter()), catalogue)
+        for name, value in (spec.get("params") or {}).items()
     }
     return {"class": spec["class"], "params": params}
 

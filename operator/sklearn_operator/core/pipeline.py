@@ -15,12 +15,7 @@ import yaml
 
 from sklearn_operator.core import observed, quantities, training
 from sklearn_operator.core.settings import Settings
-
-# The compiled base names these; ``render`` puts the real names in their place or drops the entry.
-STORE_SECRET = "__STORE_SECRET__"
-DATA_SECRET = "__DATA_SECRET__"
-DATA_CONFIG_MAP = "__DATA_CONFIGMAP__"
-DATA_CONFIG_MAP_KEY = "__DATA_CONFIGMAP_KEY__"
+from sklearn_steps import contract
 
 _GIGABYTE = 10**9
 
@@ -94,14 +89,17 @@ def _shape(container: dict[str, Any], image: str, resources: Mapping[str, Mappin
             shaped["accelerator"] = {"count": text, "resourceCount": text, "resourceType": name, "type": name}
     container["resources"] = shaped
     cores = max(1, int(quantities.parse(resources["limits"]["cpu"])))
-    environment = [item for item in container.get("env", []) if item["name"] != "SKLEARN_CPU_LIMIT"]
-    container["env"] = [*environment, {"name": "SKLEARN_CPU_LIMIT", "value": str(cores)}]
+    environment = [item for item in container.get("env", []) if item["name"] != contract.CPU_LIMIT_ENV]
+    container["env"] = [*environment, {"name": contract.CPU_LIMIT_ENV, "value": str(cores)}]
 
 
 def _connect(executor: dict[str, Any], inputs: Mapping[str, Any], settings: Settings) -> None:
     data = inputs.get("data") or {}
     config_map = (data.get("source") or {}).get("configMap")
-    names = {STORE_SECRET: settings.store_secret, DATA_SECRET: data.get("credentialsSecret")}
+    names = {
+        contract.STORE_SECRET_PLACEHOLDER: settings.store_secret,
+        contract.DATA_SECRET_PLACEHOLDER: data.get("credentialsSecret"),
+    }
     secrets = []
     for entry in executor.get("secretAsEnv", []):
         name = names.get(entry["secretName"])
@@ -127,5 +125,8 @@ def _retry(task: dict[str, Any], retries: Mapping[str, Any]) -> None:
     if limit:
         backoff = retries.get("backoff") or "0s"
         task["retryPolicy"] = {
-            "maxRetryCount": limit, "backoffDuration": backoff, "backoffFactor": 2.0, "backoffMaxDuration": "3600s",
+            "maxRetryCount": limit,
+            "backoffDuration": backoff,
+            "backoffFactor": 2.0,
+            "backoffMaxDuration": "3600s",
         }

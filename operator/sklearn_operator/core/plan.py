@@ -86,9 +86,17 @@ def _reconcile(seen: observed.Observed, spec: api.SklearnModelSpec, settings: Se
     verdict = _serve(seen, spec, target, settings, draft)
     answering = serving.answering(seen.serving, _reported(seen.model)) if spec.serving is not None else None
     situation = report.Situation(
-        model=seen.model, known=known, now=now, wanted=versions.wanted(known, wish), target=target,
-        answering=answering, train_only=spec.serving is None, suspended=spec.suspend, verdict=verdict,
-        service=seen.serving.service, problem=_name_taken(seen),
+        model=seen.model,
+        known=known,
+        now=now,
+        wanted=versions.wanted(known, wish),
+        target=target,
+        answering=answering,
+        train_only=spec.serving is None,
+        suspended=spec.suspend,
+        verdict=verdict,
+        service=seen.serving.service,
+        problem=_name_taken(seen),
     )
     status = report.status(situation)
     known = _stamp_served(known, answering, status, seen.model, now, draft)
@@ -115,9 +123,7 @@ def _advance_versions(
     return tuple(after)
 
 
-def _context(
-    seen: observed.Observed, version: observed.Version, settings: Settings, now: datetime
-) -> attempts.Context:
+def _context(seen: observed.Observed, version: observed.Version, settings: Settings, now: datetime) -> attempts.Context:
     return attempts.Context(
         seen.model, settings, now, unsubmitted=seen.unsubmitted, last_sent=seen.submitted_at.get(version.name)
     )
@@ -156,7 +162,11 @@ def _serve(
         return serving.Verdict()
     desired = serving.manifest(seen.model, spec, target, settings)
     held_back = spec.suspend and serving.carried_version(live) not in (None, target.name)
-    if desired is not None and not held_back and (live is None or (not _leaving(live) and serving.differs(desired, live))):
+    if (
+        desired is not None
+        and not held_back
+        and (live is None or (not _leaving(live) and serving.differs(desired, live)))
+    ):
         draft.actions.append(actions.ApplyInferenceService(desired, target.name))
     verdict = serving.verdict(seen.serving, target.name)
     if not verdict.live:
@@ -208,17 +218,20 @@ def _prune(
         draft.actions.append(actions.DeleteVersion(version.name))
 
 
-def _refuse(
-    seen: observed.Observed, settings: Settings, refusal: validation.NotAccepted, now: datetime
-) -> Plan:
+def _refuse(seen: observed.Observed, settings: Settings, refusal: validation.NotAccepted, now: datetime) -> Plan:
     """Nothing new is started; what runs ends, what serves goes on serving."""
     draft = _Draft()
     known = _advance_versions(seen, settings, now, None, True, draft)
     target = versions.serving_target(known, None)
     answering = serving.answering(seen.serving, _reported(seen.model))
     situation = report.Situation(
-        model=seen.model, known=known, now=now, problem=(refusal.reason, refusal.message), target=target,
-        answering=answering, service=seen.serving.service,
+        model=seen.model,
+        known=known,
+        now=now,
+        problem=(refusal.reason, refusal.message),
+        target=target,
+        answering=answering,
+        service=seen.serving.service,
     )
     return _finish(draft, seen.model, report.status(situation))
 

@@ -73,7 +73,9 @@ def troubled(model: observed.Model, message: str, now: datetime) -> dict[str, An
     rows = [Condition("Reconciling", "True", "Retrying", text), Condition("Stalled", "False", "Retrying", "")]
     if ready.get("status") != "True" or model.deleting:
         rows.append(Condition("Ready", "False", "Deleting" if model.deleting else "Retrying", text))
-    document["conditions"] = conditions.merge(document.get("conditions") or [], rows, model.generation, now, keep_others=True)
+    document["conditions"] = conditions.merge(
+        document.get("conditions") or [], rows, model.generation, now, keep_others=True
+    )
     document["observedGeneration"] = model.generation
     document.setdefault("phase", "Pending")
     return document
@@ -87,7 +89,9 @@ def deleting(model: observed.Model, message: str, now: datetime) -> dict[str, An
         Condition("Reconciling", "True", "Deleting", message),
         Condition("Stalled", "False", "Deleting", ""),
     ]
-    document["conditions"] = conditions.merge(document.get("conditions") or [], rows, model.generation, now, keep_others=True)
+    document["conditions"] = conditions.merge(
+        document.get("conditions") or [], rows, model.generation, now, keep_others=True
+    )
     document["observedGeneration"] = model.generation
     document.setdefault("phase", "Pending")
     return document
@@ -107,7 +111,9 @@ def _conditions(s: Situation) -> list[Condition]:
 def _trained(s: Situation) -> Condition:
     newest = s.wanted
     if newest is None:
-        return Condition("Trained", "Unknown", "Suspended" if s.suspended else "Pending", "no version of this manifest yet")
+        return Condition(
+            "Trained", "Unknown", "Suspended" if s.suspended else "Pending", "no version of this manifest yet"
+        )
     if newest.phase == "Succeeded":
         artifact = newest.status.get("artifact") or {}
         return Condition("Trained", "True", "Succeeded", f"{newest.name}: sha256 {artifact.get('sha256')}")
@@ -204,7 +210,11 @@ def _run(latest: observed.Version | None) -> dict[str, Any] | None:
 
 
 def _last_trained(known: Sequence[observed.Version], reported: object) -> str | None:
-    ends = [times.parse((version.status.get("run") or {}).get("finishedAt")) for version in known if version.phase == "Succeeded"]
+    ends = [
+        times.parse((version.status.get("run") or {}).get("finishedAt"))
+        for version in known
+        if version.phase == "Succeeded"
+    ]
     latest = max((moment for moment in ends if moment is not None), default=times.parse(reported))
     return times.text(latest) if latest else None
 

@@ -42,9 +42,7 @@ def manifest(
     }
 
 
-def _predictor(
-    name: str, serving: api.ServingSpec, version: observed.Version, settings: Settings
-) -> dict[str, Any]:
+def _predictor(name: str, serving: api.ServingSpec, version: observed.Version, settings: Settings) -> dict[str, Any]:
     artifact = version.status.get("artifact") or {}
     environment = {variable["name"]: variable for variable in _dump(serving.env)}
     for key, value in {"SKLEARN_MODEL_VERSION": version.name, "SKLEARN_MODEL_SHA256": artifact.get("sha256")}.items():
@@ -59,14 +57,15 @@ def _predictor(
             "protocolVersion": str(serving.protocol).lower(),
             "storageUri": artifact.get("uri"),
             "env": list(environment.values()),
-            "resources": _dump(serving.resources) or {
-                "requests": dict(settings.serving_requests), "limits": dict(settings.serving_limits)
-            },
+            "resources": _dump(serving.resources)
+            or {"requests": dict(settings.serving_requests), "limits": dict(settings.serving_limits)},
             # The last lines of the log are the only place where a server says why it would not start.
             "terminationMessagePolicy": "FallbackToLogsOnError",
             # KServe's default probe is a TCP connect, which succeeds with no model at all.
             "readinessProbe": {
-                "httpGet": {"path": f"/v2/models/{name}/ready", "port": 8080}, "periodSeconds": 1, "timeoutSeconds": 5,
+                "httpGet": {"path": f"/v2/models/{name}/ready", "port": 8080},
+                "periodSeconds": 1,
+                "timeoutSeconds": 5,
             },
         },
     }
@@ -166,7 +165,9 @@ def verdict(serving: observed.Serving, version: str) -> Verdict:
     if rolled_out(serving.service, serving.deployment) == version:
         if serving.proven == version:
             return Verdict(live=True, rolled_out=True)
-        return Verdict(rolled_out=True, trouble=serving.probe_error, reason="ProbeFailed" if serving.probe_error else "Deploying")
+        return Verdict(
+            rolled_out=True, trouble=serving.probe_error, reason="ProbeFailed" if serving.probe_error else "Deploying"
+        )
     trouble = next((item for item in serving.troubles if item.version == version), None)
     if trouble is not None:
         text = f"pod {trouble.pod}: {trouble.reason}: {trouble.message}".rstrip(": ")
@@ -180,7 +181,10 @@ def _by_kserve(serving: observed.Serving, version: str) -> Verdict:
     model_status = status.get("modelStatus") or {}
     if carried_version(serving.service) == version and model_status.get("transitionStatus") == "InvalidSpec":
         info = model_status.get("lastFailureInfo") or {}
-        return Verdict(trouble=str(info.get("message") or "KServe refuses the spec"), reason=str(info.get("reason") or "InvalidSpec"))
+        return Verdict(
+            trouble=str(info.get("message") or "KServe refuses the spec"),
+            reason=str(info.get("reason") or "InvalidSpec"),
+        )
     return Verdict()
 
 

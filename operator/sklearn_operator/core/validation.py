@@ -52,9 +52,7 @@ def _refuse_if_any(reason: str, problems: Iterable[Problem]) -> None:
         raise NotAccepted(reason, found)
 
 
-def _problems(
-    spec: api.SklearnModelSpec, settings: Settings, catalogue: parameters.Catalogue
-) -> Iterator[Problem]:
+def _problems(spec: api.SklearnModelSpec, settings: Settings, catalogue: parameters.Catalogue) -> Iterator[Problem]:
     estimator = spec.model.estimator
     if estimator is not None:
         document = estimator.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -88,7 +86,9 @@ def _as_model(
     if builtin is None and supervised and not data.target:
         yield Problem("spec.data.target", "absent", f"{estimator.path} is a {estimator.kind}: name the target column")
     if builtin is not None and data.target:
-        yield Problem("spec.data.target", str(data.target), f"the builtin data set {builtin} has its own target; remove it")
+        yield Problem(
+            "spec.data.target", str(data.target), f"the builtin data set {builtin} has its own target; remove it"
+        )
     if builtin is not None and estimator.kind == "classifier" and catalogue.datasets.get(str(builtin)) == "regression":
         text = f"the target of {builtin} is a number; {estimator.path} is a classifier: choose a regressor"
         yield Problem("spec.data.source.builtin", str(builtin), text)
@@ -106,7 +106,9 @@ def _metrics(
             advice = f"did you mean {close[0]}?" if close else "see sklearn.metrics.get_scorer_names()"
             yield Problem(path, name, f"there is no such scorer; {advice}")
         elif estimator.kind not in kinds:
-            yield Problem(path, name, f"does not fit a {estimator.kind}; it is for {' or '.join(sorted(kinds)) or 'none'}")
+            yield Problem(
+                path, name, f"does not fit a {estimator.kind}; it is for {' or '.join(sorted(kinds)) or 'none'}"
+            )
 
 
 def _training(spec: api.SklearnModelSpec, settings: Settings) -> Iterator[Problem]:

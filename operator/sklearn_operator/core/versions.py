@@ -42,9 +42,7 @@ def wanted(versions: Sequence[observed.Version], training_hash: str) -> observed
     return newest([version for version in versions if version.training_hash == training_hash and not version.deleting])
 
 
-def missing_trigger(
-    model: observed.Model, versions: Sequence[observed.Version], training_hash: str
-) -> Trigger | None:
+def missing_trigger(model: observed.Model, versions: Sequence[observed.Version], training_hash: str) -> Trigger | None:
     """The trigger that has no version yet, or None.
 
     A manifest that goes back to an earlier state finds its good version again. If that one had failed and something
@@ -70,7 +68,7 @@ def retrain_request(model: observed.Model) -> str | None:
 
 
 def serving_target(versions: Sequence[observed.Version], training_hash: str | None) -> observed.Version | None:
-    """The version that ought to answer requests: the newest good one of the present manifest, else the newest good one."""
+    """The version that ought to answer: the newest good one of the present manifest, else the newest good one."""
     good = [version for version in versions if version.phase == "Succeeded" and not version.deleting]
     same = [version for version in good if version.training_hash == training_hash]
     return newest(same or good)
@@ -84,9 +82,7 @@ def superseded(version: observed.Version, versions: Sequence[observed.Version], 
     return version.training_hash != training_hash or (current is not None and current.number > version.number)
 
 
-def prunable(
-    versions: Sequence[observed.Version], limit: int, keep: frozenset[str]
-) -> tuple[observed.Version, ...]:
+def prunable(versions: Sequence[observed.Version], limit: int, keep: frozenset[str]) -> tuple[observed.Version, ...]:
     """Finished versions beyond the limit, oldest first; never one of ``keep`` and never the newest."""
     alive = sorted((version for version in versions if not version.deleting), key=lambda version: version.number)
     excess = len(alive) - limit

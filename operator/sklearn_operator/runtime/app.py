@@ -147,7 +147,11 @@ async def _work(
     namespaces = settings.watched_namespaces()
     transport = asyncio.create_task(
         kopf.operator(
-            registry=registry, settings=handlers.settings(), clusterwide=not namespaces, namespaces=namespaces, stop_flag=stop
+            registry=registry,
+            settings=handlers.settings(),
+            clusterwide=not namespaces,
+            namespaces=namespaces,
+            stop_flag=stop,
         ),
         name="transport",
     )

@@ -17,7 +17,7 @@ MODEL, VERSION, SERVICE, DEPLOYMENT = "model", "version", "service", "deployment
 
 
 class Cache:
-    """Objects by (kind, model key); bytes instead of dictionaries keep ten thousand objects within tens of megabytes."""
+    """Objects by (kind, model key); as bytes, ten thousand of them fit into tens of megabytes."""
 
     def __init__(self) -> None:
         self._objects: dict[tuple[str, observed.ModelKey], dict[str, bytes]] = {}

@@ -100,7 +100,7 @@ class Executor:
         await self._report_version(current, version, attempts.refused(version, message))
 
     async def release_orphans(self, key: observed.ModelKey) -> None:
-        """Lets go of leaving versions whose model is gone for good; with it went the word on their artifacts, which stay."""
+        """Lets go of leaving versions whose model is gone; with it went the word on their artifacts, which stay."""
         left = await self._client.list(kubernetes.VERSIONS, key.namespace, {naming.LABEL_MODEL: key.name})
         for version in map(objects.version, left):
             if version.deleting:

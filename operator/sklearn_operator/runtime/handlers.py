@@ -19,9 +19,7 @@ from sklearn_operator.runtime.workqueue import WorkQueue
 CHILDREN = f"{naming.LABEL_MANAGED_BY}={naming.FIELD_MANAGER}"
 
 
-def register(
-    registry: kopf.OperatorRegistry, cache: caching.Cache, queue: WorkQueue[observed.ModelKey]
-) -> None:
+def register(registry: kopf.OperatorRegistry, cache: caching.Cache, queue: WorkQueue[observed.ModelKey]) -> None:
     """Attaches the four wake-ups."""
 
     def receive(kind: str, event: Mapping[str, Any]) -> None:

@@ -23,13 +23,17 @@ class Metrics:
             "sklearn_operator_reconciles", "Passes by result.", ["result"], registry=self.registry
         )
         self._seconds = prometheus.Histogram(
-            "sklearn_operator_reconcile_seconds", "Duration of one pass.", registry=self.registry,
+            "sklearn_operator_reconcile_seconds",
+            "Duration of one pass.",
+            registry=self.registry,
             buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 30),
         )
         self._actions = prometheus.Counter(
             "sklearn_operator_actions", "Actions carried out, by kind.", ["action"], registry=self.registry
         )
-        self._depth = prometheus.Gauge("sklearn_operator_queue_depth", "Models waiting for a worker.", registry=self.registry)
+        self._depth = prometheus.Gauge(
+            "sklearn_operator_queue_depth", "Models waiting for a worker.", registry=self.registry
+        )
         self._models = prometheus.Gauge("sklearn_operator_models", "Models known.", registry=self.registry)
 
     @contextmanager

@@ -153,9 +153,7 @@ class Observer:
     ) -> tuple[dict[str, tuple[observed.Run, ...]], dict[str, int]]:
         runs_left, objects_left = {}, {}
         for question in asked:
-            found = [
-                await self._runs.find(model.key.namespace, run.run_id, run.display_name) for run in question.runs
-            ]
+            found = [await self._runs.find(model.key.namespace, run.run_id, run.display_name) for run in question.runs]
             runs_left[question.version] = tuple(run for run in found if run is not None)
             objects_left[question.version] = await self._store.count(question.root) if question.objects else 0
         return runs_left, objects_left
@@ -190,7 +188,7 @@ class Observer:
         return error_text
 
     def _proven(self, seen: Objects) -> str | None:
-        """The version whose prediction was checked on this very Deployment, by this process or, at a restart, by the one before."""
+        """The version whose prediction was checked on this very Deployment, by this process or by the one before it."""
         rolled = serving.rolled_out(seen.service, seen.deployment)
         if rolled is None:
             return None

@@ -100,7 +100,7 @@ class Reconciler:
             raise errors.Conflict("the version was marked as refused") from refusal
 
     async def _tell(self, objects: Objects, error: errors.BackendError) -> None:
-        """Says in the status what is in the way, once it has lasted; the words carry no counter, so they stay the same."""
+        """Says in the status what is in the way, once it has lasted. No counter: the words stay the same."""
         key = objects.model.key
         count = self._troubles[key] = self._troubles.get(key, 0) + 1
         _log.warning("%s: %s (%d in a row)", key, error, count)
