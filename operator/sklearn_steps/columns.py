@@ -1,0 +1,79 @@
+"""Which columns of a table are features, and which are the target.
+
+Invariant: a column that the manifest names exists, and no target is ever among the features.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sklearn_steps import contract, errors, parts, tables
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def select(frame: pd.DataFrame, data: contract.Data) -> tuple[pd.DataFrame, Any, list[parts.Column]]:
+    """Features in file order, the target (None without one), and what the features are."""
+    import pandas as pd
+
+    names = list(frame.columns)
+    for target in data.target:
+        _known(target, names, "data.target", "TargetMissing")
+    chosen = _features(names, data)
+    values: dict[str, Any] = {}
+    columns = []
+    for name in chosen:
+        values[name], categorical = tables.column(frame[name], name, "data.features")
+        columns.append(parts.Column(name=name, dtype=str(values[name].dtype), categorical=categorical))
+    return pd.DataFrame(values, columns=chosen), _target(frame, data), columns
+
+
+def _known(name: str, names: list[str], field: str, reason: str) -> None:
+    if name in names:
+        return
+    hint = errors.nearest(name, names)
+    if len(names) == 1 and any(mark in names[0] for mark in ",;\t|"):
+        hint = "the file seems to have another delimiter, see data.csv.delimiter; "
+    text = f"{field} {errors.shown(name)}: there is no such column; {hint}the columns are {errors.listed(names, 24)}"
+    raise errors.UserError(reason, text)
+
+
+def _features(names: list[str], data: contract.Data) -> list[str]:
+    include, exclude = data.features.include, data.features.exclude
+    for field, given in (("data.features.include", include), ("data.features.exclude", exclude)):
+        for name in given:
+            _known(name, names, field, "FeatureMissing")
+    for name in include:
+        if name in data.target:
+            text = f"data.features.include {errors.shown(name)}: a model must not see its target"
+            raise errors.UserError("TargetAmongFeatures", text)
+    wanted = include or names
+    chosen = [name for name in names if name in wanted and name not in exclude and name not in data.target]
+    if not chosen:
+        raise errors.UserError("NoFeatures", f"data.features: no column is left; the file has {errors.listed(names)}")
+    return chosen
+
+
+def _target(frame: pd.DataFrame, data: contract.Data) -> Any:
+    if not data.target:
+        return None
+    arrays = []
+    for name in data.target:
+        missing = frame[name].isna()
+        if missing.all():
+            text = f"data.target {errors.shown(name)}: all {len(frame)} values are missing; name a column with labels"
+            raise errors.UserError("TargetEmpty", text)
+        if missing.any():
+            first = int(np.flatnonzero(missing)[0]) + 1
+            text = f"data.target {errors.shown(name)}: {int(missing.sum())} of {len(frame)} values are missing"
+            raise errors.UserError("TargetIncomplete", f"{text}, first in row {first}; remove those rows from the data")
+        arrays.append(tables.column(frame[name], name, "data.target")[0])
+    texts = [name for name, array in zip(data.target, arrays, strict=True) if array.dtype == object]
+    if texts and len(texts) < len(arrays):
+        others = [name for name in data.target if name not in texts]
+        text = f"data.target: {errors.listed(texts)} has text and {errors.listed(others)} has numbers"
+        raise errors.UserError("TargetsMixed", f"{text}; several targets must be of one kind")
+    return arrays[0] if len(arrays) == 1 else np.column_stack(arrays)

@@ -1,0 +1,261 @@
+"""The words that the operator and the tasks share: the run's configuration, its result, its failure, and file names.
+
+Invariant: pydantic and nothing else is imported, so that the long-lived operator can afford this module. Documents are
+camelCase in JSON, as in the manifests. A configuration is read strictly (a field this release does not know would
+change nothing, silently); results and failures are read leniently, because a newer trainer image may say more.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic.alias_generators import to_camel
+
+FORMAT_VERSION = 1
+
+# Files below the run's artifactUri. RESULT is written last and once; FAILURE by whichever task fails.
+MODEL = "model.joblib"
+METADATA = "metadata.json"
+REQUIREMENTS = "requirements.txt"
+METRICS = "metrics.json"
+SCHEMA = "schema.json"
+GOLDEN = "golden.json"
+CARD = "card.html"
+RESULT = "result.json"
+FAILURE = "failure.json"
+PUBLISHED = (MODEL, METADATA, REQUIREMENTS, METRICS, SCHEMA, GOLDEN, CARD)
+
+# Environment of the tasks. Each prefix is followed by the names of AWS_KEYS.
+STORE_ENV_PREFIX = "SKLEARN_STORE_"
+DATA_ENV_PREFIX = "SKLEARN_DATA_"
+AWS_REQUIRED_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+AWS_OPTIONAL_KEYS = ("AWS_ENDPOINT_URL", "AWS_REGION")
+AWS_KEYS = AWS_REQUIRED_KEYS + AWS_OPTIONAL_KEYS
+DATA_INLINE_ENV = "SKLEARN_DATA_INLINE"
+CPU_LIMIT_ENV = "SKLEARN_CPU_LIMIT"
+
+# Names in the compiled pipelines that the operator replaces by the version's own, or drops with their entry.
+# The store's Secret is on every executor; the data Secret and the ConfigMap are on prepare, and on run-all when fused.
+STORE_SECRET_PLACEHOLDER = "__STORE_SECRET__"
+DATA_SECRET_PLACEHOLDER = "__DATA_SECRET__"
+DATA_CONFIGMAP_PLACEHOLDER = "__DATA_CONFIGMAP__"
+DATA_CONFIGMAP_KEY_PLACEHOLDER = "__DATA_CONFIGMAP_KEY__"
+
+MESSAGE_LIMIT = 1024
+
+Step = Literal["prepare", "train", "evaluate", "publish"]
+EstimatorType = Literal["classifier", "regressor", "clusterer", "outlier_detector"]
+FiniteFloat = Annotated[float, pydantic.Field(allow_inf_nan=False)]
+ShortText = Annotated[str, pydantic.Field(max_length=MESSAGE_LIMIT)]
+
+
+class _Document(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, frozen=True
+    )
+
+
+class _Strict(_Document):
+    model_config = pydantic.ConfigDict(extra="forbid")
+
+
+class ConfigMapKey(_Strict):
+    """A ConfigMap's key; the text itself is in the task's environment, SKLEARN_DATA_INLINE."""
+
+    name: str
+    key: str
+
+
+class DataSource(_Strict):
+    """Exactly one of the four."""
+
+    builtin: str | None = None
+    uri: str | None = None
+    config_map: ConfigMapKey | None = None
+    inline: str | None = None
+    name: str | None = None  # what to call inline text in messages
+
+    @pydantic.model_validator(mode="after")
+    def _one(self) -> DataSource:
+        given = [name for name in ("builtin", "uri", "config_map", "inline") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError("exactly one of builtin, uri, configMap and inline is needed")
+        return self
+
+
+class CsvOptions(_Strict):
+    delimiter: str = ","
+    header: bool = True
+    na_values: tuple[str, ...] = ()
+
+
+class Features(_Strict):
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+class Split(_Strict):
+    strategy: Literal["Random", "None"] = "Random"
+    test_size: Annotated[float, pydantic.Field(gt=0, lt=1)] = 0.25
+    shuffle: bool = True
+    stratify: bool = True
+    seed: Annotated[int, pydantic.Field(ge=0, lt=2**32)] = 0
+    groups: None = None
+    time: None = None
+
+
+class Data(_Strict):
+    source: DataSource
+    format: Literal["csv", "parquet", "jsonl"] | None = None
+    csv: CsvOptions = CsvOptions()
+    revision: str | None = None
+    target: tuple[str, ...] = ()
+    features: Features = Features()
+    weight: None = None
+    split: Split = Split()
+
+    @pydantic.field_validator("target", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        """A column, a list of columns, or nothing."""
+        if value is None:
+            return ()
+        return (value,) if isinstance(value, str) else value
+
+    @pydantic.field_validator("csv", "features", "split", mode="before")
+    @classmethod
+    def _default(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+
+class EstimatorSpec(_Strict):
+    """``{class, params}``; params hold typed values, and the same form again for nested estimators."""
+
+    class_: Annotated[str, pydantic.Field(alias="class")]
+    params: dict[str, Any] = {}
+
+    @pydantic.field_validator("params", mode="before")
+    @classmethod
+    def _none(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+
+class Evaluation(_Strict):
+    metrics: tuple[str, ...] = ()
+
+
+class Trigger(_Strict):
+    type: str = ""
+    key: str = ""
+
+
+class RunConfig(_Strict):
+    """The single parameter ``config`` of the pipeline, as one JSON string."""
+
+    format_version: Literal[1] = 1
+    namespace: str
+    model: str
+    version: str
+    number: int
+    run_id: str
+    attempt: int = 1
+    training_hash: str = ""
+    trigger: Trigger = Trigger()
+    image: str = ""
+    seed: Annotated[int, pydantic.Field(ge=0, lt=2**32)] = 0
+    data: Data
+    estimator: EstimatorSpec
+    evaluation: Evaluation = Evaluation()
+    artifact_uri: Annotated[str, pydantic.Field(pattern="/$")]
+
+
+class Artifact(_Document):
+    """``model.joblib`` as published; ``uri`` is the folder."""
+
+    uri: str
+    sha256: Annotated[str, pydantic.Field(pattern="^[0-9a-f]{64}$")]
+    size: Annotated[int, pydantic.Field(ge=0)]
+
+
+class Lineage(_Document):
+    data_sha256: str
+    rows: int
+    features: int
+    revision: str | None = None
+    git_commit: str | None = None
+    image: str = ""
+    python: str
+    sklearn: str
+    numpy: str
+    seed: int
+
+
+class Result(_Document):
+    """``result.json``: the run succeeded, and this is all that the operator learns of it.
+
+    ``headline`` names one of ``metrics``; it is absent where the model has none (outlier detectors).
+    """
+
+    format_version: Literal[1] = 1
+    run_id: str
+    version: str
+    attempt: int
+    artifact: Artifact
+    estimator_type: EstimatorType
+    metrics: dict[str, FiniteFloat]
+    headline: str | None = None
+    lineage: Lineage
+    notes: Annotated[tuple[ShortText, ...], pydantic.Field(max_length=32)] = ()
+    finished_at: datetime
+
+
+class Feature(_Document):
+    """An input column; ``dtype`` is numpy's name, ``object`` for text."""
+
+    name: str
+    dtype: str
+
+
+class Metadata(_Document):
+    """``metadata.json``: what serving has to know before it loads the model."""
+
+    format_version: Literal[1] = 1
+    model: str
+    version: str
+    estimator_type: EstimatorType
+    estimator: str
+    features: list[Feature]
+    target: list[str]
+    classes: list[Any] | None = None
+    class_names: list[str] | None = None
+    sha256: str
+    size: int
+    versions: dict[str, str]
+    outputs: list[str]
+    training_hash: str
+    run_id: str
+    created_at: datetime
+
+
+class Failure(_Document):
+    """``failure.json``: why a task ended badly, in words for the person who wrote the manifest.
+
+    ``permanent``: the same manifest on the same data fails again; only a person can change that.
+    """
+
+    format_version: Literal[1] = 1
+    run_id: str
+    version: str
+    attempt: int
+    step: Step
+    reason: Annotated[str, pydantic.Field(pattern="^[A-Z][A-Za-z0-9]*$", max_length=64)]
+    message: ShortText
+    permanent: bool
+    at: datetime
+
+
+def dump(document: pydantic.BaseModel) -> bytes:
+    """The JSON of a document, absent fields left out."""
+    return document.model_dump_json(by_alias=True, exclude_none=True).encode()

@@ -1,0 +1,100 @@
+"""Third step: judge the model by the test part, and write down what people and serving need to trust it.
+
+Invariant: every golden output is what this very model gave to the golden rows as they stand in the document; nothing
+in it changes on its way through JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sklearn_steps import contract, curves, encode, errors, parts, scoring, train
+
+_GOLDEN_ROWS = 8
+
+
+@dataclass
+class Judged:
+    """The evaluation, and the documents that are published with the model."""
+
+    evaluation: parts.Evaluation
+    curves: curves.Curves
+    documents: dict[str, bytes]
+
+
+def evaluate(config: contract.RunConfig, fitted: train.Fitted, part: parts.Part) -> Judged:
+    """The metrics of the test part, golden rows, the schema and the card."""
+    from sklearn_steps import card
+
+    training = fitted.training
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        golden = _golden(fitted, part)
+        metrics, notes = scoring.score(fitted.model, part, training, config)
+        drawn = curves.draw(fitted.model, part, training)
+    notes = [*training.notes, *notes, *train.said(caught, "while judging")]
+    headline = next(iter(metrics), None)
+    evaluation = parts.Evaluation(metrics=metrics, headline=headline, notes=notes)
+    documents = {
+        contract.METRICS: _json({"formatVersion": contract.FORMAT_VERSION, "headline": headline, "metrics": metrics}),
+        contract.GOLDEN: _json(golden),
+        contract.SCHEMA: _json(_schema(part.about)),
+        contract.CARD: card.render(config, training, evaluation, drawn).encode(),
+    }
+    return Judged(evaluation, drawn, documents)
+
+
+def save(judged: Judged, folder: Path) -> None:
+    """Write the evaluation as a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in judged.documents.items():
+        (folder / name).write_bytes(content)
+    parts.write(judged.evaluation, folder / parts.EVALUATION)
+
+
+def _golden(fitted: train.Fitted, part: parts.Part) -> dict[str, Any]:
+    """Rows from all over the test part, and the outputs for exactly these."""
+    import numpy as np
+
+    count = part.about.test_rows
+    places = np.unique(np.linspace(0, count - 1, min(count, _GOLDEN_ROWS)).astype(int))
+    rows = part.X.iloc[places] if part.about.table else part.X[places]
+    try:
+        given = {name: _tensor(getattr(fitted.model, name)(rows)) for name in fitted.training.outputs}
+    except (ValueError, TypeError, ArithmeticError) as exc:
+        raise encode.explained(exc, part.X, part.about, fitted.training.estimator) from exc
+    outputs = {name: parts.json_safe(result) for name, result in given.items() if result is not None}
+    values = rows.to_numpy(dtype=object).tolist() if part.about.table else rows.tolist()
+    return {"columns": part.about.names, "rows": parts.json_safe(values), "outputs": outputs}
+
+
+def _tensor(result: Any) -> Any:
+    """Probabilities of several targets come as a list; serving gives them as one tensor, or not at all."""
+    import numpy as np
+
+    if not isinstance(result, list):
+        return result
+    return np.stack(result, axis=1) if len({part.shape for part in result}) == 1 else None
+
+
+def _schema(about: parts.About) -> dict[str, Any]:
+    by_role: dict[str, list[dict[str, Any]]] = {"feature": [], "target": []}
+    for entry in about.profile:
+        by_role[entry["role"]].append({name: value for name, value in entry.items() if name != "role"})
+    return {
+        "formatVersion": contract.FORMAT_VERSION,
+        "rows": about.train_rows,
+        "features": by_role["feature"],
+        "target": by_role["target"],
+    }
+
+
+def _json(document: Any) -> bytes:
+    try:
+        return json.dumps(document, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+    except ValueError as exc:
+        raise errors.StepError("Unexpected", f"a document is not JSON-safe: {errors.first_line(exc)}") from exc

@@ -1,0 +1,154 @@
+"""What the steps hand to each other: a part of the data, and the documents that go with data, model and evaluation.
+
+Invariant: nothing is pickled but the model itself. Arrays travel as npz, tables as Parquet; both keep dtypes, names and
+the order of rows and columns exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pydantic
+
+from sklearn_steps import contract
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ABOUT = "about.json"
+TRAINING = "training.json"
+EVALUATION = "evaluation.json"
+_ARRAYS = "data.npz"
+_TABLE = "data.parquet"
+
+
+class Column(pydantic.BaseModel):
+    """One feature as the model gets it; ``dtype`` is numpy's name for it."""
+
+    name: str
+    dtype: str
+    categorical: bool = False
+
+
+class About(pydantic.BaseModel):
+    """The data set as a whole: the same in its training and its test part."""
+
+    source: str
+    sha256: str
+    rows: int
+    train_rows: int = 0
+    test_rows: int = 0
+    table: bool
+    columns: list[Column]
+    target: list[str]
+    class_names: list[str] | None = None
+    notes: list[str] = []
+    profile: list[dict[str, Any]] = []
+
+    @property
+    def names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    @property
+    def categorical(self) -> list[str]:
+        return [column.name for column in self.columns if column.categorical]
+
+
+class Training(pydantic.BaseModel):
+    """What is known of a fitted model besides its bytes."""
+
+    about: About
+    estimator: str
+    estimator_type: contract.EstimatorType
+    classes: list[Any] | None
+    outputs: list[str]
+    params: dict[str, Any]
+    fit_seconds: float
+    versions: dict[str, str]
+    requirements: list[str]
+    notes: list[str]
+
+
+class Evaluation(pydantic.BaseModel):
+    """The judgement; the files beside it are for people and for serving."""
+
+    metrics: dict[str, float]
+    headline: str | None
+    notes: list[str]
+
+
+@dataclass
+class Part:
+    """Rows to train on or to judge by; ``X`` is an array or a DataFrame, ``y`` an array or None."""
+
+    X: Any
+    y: Any
+    about: About
+
+
+def save(part: Part, folder: Path) -> None:
+    """Write a part as a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if part.about.table:
+        _save_table(part, folder / _TABLE)
+    else:
+        import numpy as np
+
+        np.savez(folder / _ARRAYS, **{"X": part.X} | ({} if part.y is None else {"y": part.y}))
+    write(part.about, folder / ABOUT)
+
+
+def load(folder: Path) -> Part:
+    """Read a part that ``save`` wrote."""
+    about = About.model_validate_json((folder / ABOUT).read_bytes())
+    if about.table:
+        return _load_table(folder / _TABLE, about)
+    import numpy as np
+
+    with np.load(folder / _ARRAYS, allow_pickle=False) as arrays:
+        return Part(arrays["X"], arrays.get("y"), about)
+
+
+def write(document: pydantic.BaseModel, path: Path) -> None:
+    """Write a document as JSON."""
+    path.write_bytes(document.model_dump_json().encode())
+
+
+def _save_table(part: Part, path: Path) -> None:
+    frame: pd.DataFrame = part.X.copy()
+    for name in part.about.categorical:
+        frame[name] = frame[name].astype("category")  # Parquet has no column of objects
+    for position, name in enumerate(part.about.target):
+        frame[name] = part.y if part.y.ndim == 1 else part.y[:, position]
+    frame.to_parquet(path, index=False)
+
+
+def _load_table(path: Path, about: About) -> Part:
+    import numpy as np
+    import pandas as pd
+
+    frame = pd.read_parquet(path)
+    y = None
+    if about.target:
+        y = frame[about.target].to_numpy()
+        y = np.ascontiguousarray(y[:, 0] if len(about.target) == 1 else y)
+    features = frame[about.names].astype({column.name: column.dtype for column in about.columns})
+    return Part(features, y, about)
+
+
+def json_safe(value: Any) -> Any:
+    """The same in values that JSON has: numpy scalars become Python's, and what is not finite or known becomes None."""
+    if isinstance(value, Mapping):
+        return {str(key): json_safe(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [json_safe(item) for item in value]
+    if hasattr(value, "tolist"):  # arrays and scalars of numpy
+        return json_safe(value.tolist())
+    if isinstance(value, float):
+        return value if value - value == 0 else None
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    return None if value != value else str(value)

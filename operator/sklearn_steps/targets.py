@@ -1,0 +1,62 @@
+"""Whether a target can be learned by that kind of estimator.
+
+Invariant: what comes out is what the estimator is fitted with; labels stay the labels of the data.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn_steps import contract, errors, parts
+
+
+def checked(y: Any, about: parts.About, kind: contract.EstimatorType, where: str = "the data") -> Any:
+    """The target as this kind of estimator takes it; a UserError if it cannot learn it."""
+    supervised = kind in ("classifier", "regressor")
+    if y is None:
+        if supervised:
+            names = errors.listed(about.names, 24)
+            raise errors.UserError("TargetMissing", f"data.target: a {kind} needs a target; the columns are {names}")
+        return None
+    if not supervised:
+        return y
+    return _check_classes(y, about, where) if kind == "classifier" else _check_numbers(y, about)
+
+
+def _check_classes(y: Any, about: parts.About, where: str) -> Any:
+    import numpy as np
+
+    for position, name in enumerate(about.target):
+        values = y if y.ndim == 1 else y[:, position]
+        if values.dtype.kind == "f" and not np.array_equal(values, np.rint(values)):
+            odd = values[values != np.rint(values)][0]
+            text = f"data.target {errors.shown(name)}: a classifier needs classes, but there is a fraction, {odd:g}"
+            raise errors.UserError("TargetNotClasses", f"{text}; choose a regressor")
+        first = values[0]
+        if all(value == first for value in values):
+            label = errors.shown(first.item() if hasattr(first, "item") else first)
+            text = f"data.target {errors.shown(name)}: a classifier needs two classes, but {where} has only {label}"
+            if where != "the data":
+                text = f"{text}: the rows are sorted by class; set data.split.shuffle to true"
+            raise errors.UserError("OneClass", text)
+    return y
+
+
+def _check_numbers(y: Any, about: parts.About) -> Any:
+    import numpy as np
+
+    if y.dtype.kind in "OUS":
+        for position, name in enumerate(about.target):
+            values = y if y.ndim == 1 else y[:, position]
+            text = next((value for value in values if isinstance(value, str)), None)
+            if text is not None:
+                raise errors.UserError(
+                    "TargetNotNumeric",
+                    f"data.target {errors.shown(name)}: a regressor needs numbers, but there is text such as "
+                    f"{errors.shown(text)}; choose a classifier or another target",
+                )
+    values = y.astype("float64") if y.dtype.kind in "bO" else y
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        text = f"data.target {errors.listed(about.target)}: there are infinite values; a regressor needs finite ones"
+        raise errors.UserError("TargetNotFinite", text)
+    return values

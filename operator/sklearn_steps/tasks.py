@@ -1,0 +1,164 @@
+"""The steps as the pipeline's tasks: JSON configuration in, folders in and out, and a report if it goes wrong.
+
+Invariant: a task that fails leaves ``failure.json`` in the attempt's folder (unless the store itself is in the way),
+says the same as its last line on stderr, and ends the process with a code that is not 0. Secrets are cut out of both.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import pydantic
+
+from sklearn_steps import contract, errors, objectstore, threads
+
+if TYPE_CHECKING:
+    from sklearn_steps import evaluate as judging
+
+Folder = str | Path
+Log = Callable[["judging.Judged"], None]
+
+
+def prepare(config: str, train_data: Folder, test_data: Folder) -> None:
+    """Fetch, check, split."""
+    with _reported(config, "prepare") as (parsed, _):
+        from sklearn_steps import parts
+        from sklearn_steps import prepare as step
+
+        for part, folder in zip(step.prepare(parsed), (train_data, test_data), strict=True):
+            parts.save(part, Path(folder))
+
+
+def train(config: str, train_data: Folder, model: Folder) -> None:
+    """Build and fit."""
+    with _reported(config, "train") as (parsed, _):
+        from sklearn_steps import parts
+        from sklearn_steps import train as step
+
+        step.save(step.train(parsed, parts.load(Path(train_data))), Path(model))
+
+
+def evaluate(config: str, model: Folder, test_data: Folder, evaluation: Folder, log: Log | None = None) -> None:
+    """Judge; ``log`` gets the judgement for the pipeline's own artifacts."""
+    with _reported(config, "evaluate") as (parsed, _):
+        from sklearn_steps import evaluate as step
+        from sklearn_steps import parts
+        from sklearn_steps import train as training
+
+        fitted = training.load(Path(model))
+        judged = step.evaluate(parsed, fitted, parts.load(Path(test_data)))
+        step.save(judged, Path(evaluation))
+        if log is not None:
+            log(judged)
+
+
+def publish(config: str, model: Folder, evaluation: Folder) -> None:
+    """Hash and upload."""
+    with _reported(config, "publish") as (parsed, _):
+        from sklearn_steps import publish as step
+
+        step.publish(parsed, Path(model), Path(evaluation), _target(parsed))
+
+
+def run_all(config: str, model: Folder | None = None, log: Log | None = None) -> None:
+    """All four in one process; what is in memory stays there."""
+    with _reported(config, "prepare") as (parsed, at), tempfile.TemporaryDirectory() as scratch:
+        from sklearn_steps import evaluate as evaluating
+        from sklearn_steps import prepare as preparing
+        from sklearn_steps import publish as publishing
+        from sklearn_steps import train as training
+
+        train_part, test_part = preparing.prepare(parsed)
+        at("train")
+        fitted = training.train(parsed, train_part)
+        at("evaluate")
+        judged = evaluating.evaluate(parsed, fitted, test_part)
+        folders = Path(model or Path(scratch, "model")), Path(scratch, "evaluation")
+        training.save(fitted, folders[0])
+        evaluating.save(judged, folders[1])
+        if log is not None:
+            log(judged)
+        at("publish")
+        publishing.publish(parsed, *folders, _target(parsed))
+
+
+def _target(config: contract.RunConfig) -> objectstore.Location:
+    return objectstore.Location(config.artifact_uri, objectstore.Credentials.store(), "artifacts.uri")
+
+
+@contextlib.contextmanager
+def _reported(text: str, step: contract.Step) -> Iterator[tuple[contract.RunConfig, Callable[[contract.Step], None]]]:
+    """The parsed configuration and a way to say that the next step begins; ends the process if anything goes wrong."""
+    threads.limit()
+    config = _parsed(text, step)
+    current: list[contract.Step] = [step]
+    try:
+        yield config, current.append
+    except Exception as exc:  # the edge of the process: nothing may leave it without a report
+        error = _as_step_error(exc)
+        message = _without_secrets(error.message)
+        _leave(config, current[-1], error, message)
+        _end(f"{current[-1]}: {error.reason}: {message}")
+
+
+def _parsed(text: str, step: contract.Step) -> contract.RunConfig:
+    try:
+        return contract.RunConfig.model_validate_json(text)
+    except pydantic.ValidationError as exc:
+        first = exc.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        _end(f"{step}: InvalidConfig: {where}: {first['msg']} (is the image of the same release as the operator?)")
+
+
+def _as_step_error(error: Exception) -> errors.StepError:
+    if isinstance(error, errors.StepError):
+        return error
+    traceback.print_exception(error)
+    kind, text = type(error).__name__, errors.first_line(error)
+    if isinstance(error, MemoryError):
+        advice = "the task ran out of memory; raise training.resources.limits.memory"
+        return errors.TransientError("OutOfMemory", f"{advice} ({text})")
+    if isinstance(error, (ConnectionError, TimeoutError)):
+        return errors.TransientError("Unavailable", f"{kind}: {text}")
+    return errors.TransientError("Unexpected", f"{kind}: {text}; the task's log has the traceback")
+
+
+def _leave(config: contract.RunConfig, step: contract.Step, error: errors.StepError, message: str) -> None:
+    failure = contract.Failure(
+        run_id=config.run_id,
+        version=config.version,
+        attempt=config.attempt,
+        step=step,
+        reason=error.reason,
+        message=message,
+        permanent=error.permanent,
+        at=datetime.now(UTC),
+    )
+    try:
+        _target(config).put_child(contract.FAILURE, contract.dump(failure))
+    except errors.StepError as exc:
+        print(f"{contract.FAILURE} could not be written: {_without_secrets(exc.message)}", file=sys.stderr)
+
+
+def _without_secrets(message: str) -> str:
+    for prefix in (contract.STORE_ENV_PREFIX, contract.DATA_ENV_PREFIX):
+        for key in contract.AWS_REQUIRED_KEYS:
+            secret = os.environ.get(prefix + key)
+            if secret and len(secret) > 3:
+                message = message.replace(secret, "***")
+    message = " ".join(message.split())
+    cut = message.encode()[: contract.MESSAGE_LIMIT - 3].decode(errors="ignore")
+    return message if cut == message else f"{cut}…"
+
+
+def _end(line: str) -> NoReturn:
+    print(line, file=sys.stderr, flush=True)
+    raise SystemExit(1)

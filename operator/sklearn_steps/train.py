@@ -1,0 +1,125 @@
+"""Second step: build the estimator and fit it to the training part.
+
+Invariant: the test part is never seen here, and the fitted estimator is exactly what scikit-learn makes of the class,
+the parameters, the seed and the rows in their order.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+import warnings
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from sklearn_steps import contract, encode, errors, estimators, parts, scoring, sklearn_import, targets
+
+_OUTPUTS = ("predict", "predict_proba")
+_LIBRARIES = ("joblib", "narwhals", "numpy", "scikit-learn", "scipy", "threadpoolctl")
+_MAX_WARNINGS = 5
+
+
+@dataclass
+class Fitted:
+    """A model, and what is known of it."""
+
+    model: Any
+    training: parts.Training
+
+
+def train(config: contract.RunConfig, part: parts.Part) -> Fitted:
+    """Fit; a UserError says what of the manifest or the data is in the way."""
+    sklearn_import.load(part.about.table)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fitted = _fit(config, part)
+    fitted.training.notes += said(caught, "while fitting")
+    return fitted
+
+
+def _fit(config: contract.RunConfig, part: parts.Part) -> Fitted:
+    about, name = part.about, config.estimator.class_
+    estimator = estimators.build(config.estimator, config.seed)
+    kind = estimators.kind_of(estimator)
+    supervised = kind in ("classifier", "regressor")
+    y = targets.checked(part.y, about, kind, "the training part" if about.test_rows != about.rows else "the data")
+    if supervised:
+        _check_outputs(estimator, about, name, kind)
+    scoring.names(config, kind, y, estimator)
+    model, notes = encode.wrapped(estimator, part)
+    started = time.perf_counter()
+    try:
+        model.fit(part.X, y) if supervised else model.fit(part.X)
+    except (ValueError, TypeError, ArithmeticError, AttributeError, LookupError) as exc:
+        raise encode.explained(exc, part.X, about, name) from exc
+    seconds = time.perf_counter() - started
+    return Fitted(model, _training(config, model, kind, about, seconds, notes))
+
+
+def save(fitted: Fitted, folder: Path) -> None:
+    """Write the model and what is known of it."""
+    import joblib
+
+    folder.mkdir(parents=True, exist_ok=True)
+    joblib.dump(fitted.model, folder / contract.MODEL)
+    parts.write(fitted.training, folder / parts.TRAINING)
+
+
+def load(folder: Path) -> Fitted:
+    """What ``save`` wrote in the same run."""
+    training = parts.Training.model_validate_json((folder / parts.TRAINING).read_bytes())
+    sklearn_import.load(training.about.table)
+    import joblib
+
+    return Fitted(joblib.load(folder / contract.MODEL), training)
+
+
+def _check_outputs(estimator: Any, about: parts.About, name: str, kind: contract.EstimatorType) -> None:
+    from sklearn.utils import get_tags
+
+    if len(about.target) > 1 and not get_tags(estimator).target_tags.multi_output:
+        wrapper = "MultiOutputClassifier" if kind == "classifier" else "MultiOutputRegressor"
+        raise errors.UserError(
+            "TooManyTargets",
+            f"model.estimator {name} learns one target, but there are {len(about.target)} "
+            f"({errors.listed(about.target)}); wrap it in sklearn.multioutput.{wrapper}",
+        )
+
+
+def said(caught: list[warnings.WarningMessage], when: str) -> list[str]:
+    """What scikit-learn warned of: worth knowing, not worth failing."""
+    texts = [errors.first_line(item.message) for item in caught if isinstance(item.message, Warning)]
+    return [f"{when}: {text}" for text in dict.fromkeys(texts)][:_MAX_WARNINGS]
+
+
+def _training(
+    config: contract.RunConfig,
+    model: Any,
+    kind: contract.EstimatorType,
+    about: parts.About,
+    seconds: float,
+    notes: list[str],
+) -> parts.Training:
+    classes = getattr(model, "classes_", None)
+    libraries = (*_LIBRARIES, "pandas") if about.table else _LIBRARIES
+    versions = {name: metadata.version(name) for name in libraries}
+    return parts.Training(
+        about=about,
+        estimator=config.estimator.class_,
+        estimator_type=kind,
+        classes=parts.json_safe(classes),
+        outputs=[name for name in _OUTPUTS if hasattr(model, name)],
+        params=parts.json_safe(config.estimator.params),
+        fit_seconds=seconds,
+        versions={
+            "python": platform.python_version(),
+            "sklearn": versions["scikit-learn"],
+            "numpy": versions["numpy"],
+            "joblib": versions["joblib"],
+        }
+        | ({"pandas": versions["pandas"]} if about.table else {}),
+        requirements=[f"{name}=={version}" for name, version in sorted(versions.items())],
+        notes=[*about.notes, *notes],
+    )

@@ -1,0 +1,107 @@
+"""The compiled pipelines: up to date, and executed by the SDK's own local runner."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import steps_given as given
+import yaml
+
+from sklearn_steps import contract
+
+RUNNER = """
+import sys, warnings
+warnings.simplefilter("ignore")
+from kfp import components, local
+local.init(local.SubprocessRunner(use_venv=False), pipeline_root=sys.argv[1])
+components.load_component_from_file(sys.argv[2])(config=sys.argv[3])
+"""
+FOLDER = Path(contract.__file__).parent.parent / "sklearn_operator" / "pipelines"
+DIGITS = {"source": {"builtin": "digits"}, "split": {"testSize": 0.5, "shuffle": False}}
+
+
+def kfp_run(layout: str, config: dict[str, Any], folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "TMPDIR": str(folder),
+        "COLUMNS": "500",
+    }
+    arguments = [str(folder / "root"), str(FOLDER / f"{layout}.yaml"), json.dumps(config)]
+    return subprocess.run(
+        [sys.executable, "-c", RUNNER, *arguments], env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def outputs(folder: Path, task: str) -> dict[str, Any]:
+    """The artifacts' metadata of a task, as the pipeline backend would store them."""
+    (path,) = folder.glob(f"root/*/{task}/executor_output.json")
+    artifacts = json.loads(path.read_text())["artifacts"]
+    return {name: item["artifacts"][0].get("metadata", {}) for name, item in artifacts.items()}
+
+
+@pytest.mark.parametrize("layout", ["staged", "fused"])
+def test_the_compiled_pipeline_is_up_to_date(layout: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sklearn_steps.compile", "--output", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True)
+    assert (FOLDER / f"{layout}.yaml").read_text() == (tmp_path / f"{layout}.yaml").read_text(), (
+        "run: python -m sklearn_steps.compile"
+    )
+
+
+def test_secrets_are_where_they_are_needed_and_nowhere_else() -> None:
+    _, platform = yaml.safe_load_all((FOLDER / "staged.yaml").read_text())
+    executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    found = {name: {entry["secretName"] for entry in item["secretAsEnv"]} for name, item in executors.items()}
+    store, data = contract.STORE_SECRET_PLACEHOLDER, contract.DATA_SECRET_PLACEHOLDER
+    assert found == {
+        "exec-prepare": {store, data},
+        "exec-train": {store},
+        "exec-evaluate": {store},
+        "exec-publish": {store},
+    }
+    assert [name for name, item in executors.items() if "configMapAsEnv" in item] == ["exec-prepare"]
+
+
+def test_no_task_is_cached() -> None:
+    for layout in ("staged", "fused"):
+        pipeline, _ = yaml.safe_load_all((FOLDER / f"{layout}.yaml").read_text())
+        assert all(not task["cachingOptions"] for task in pipeline["root"]["dag"]["tasks"].values())
+
+
+@pytest.mark.parametrize(("layout", "judge"), [("staged", "evaluate"), ("fused", "run-all")])
+def test_the_sdk_runs_it(layout: str, judge: str, tmp_path: Path) -> None:
+    config = given.config(tmp_path / "out", "sklearn.svm.SVC", {"gamma": 0.001}, **DIGITS)
+    done = kfp_run(layout, config, tmp_path)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    result = json.loads((tmp_path / "out" / contract.RESULT).read_bytes())
+    assert result["metrics"]["accuracy"] == 0.9688542825361512
+    shown = outputs(tmp_path, judge)
+    assert shown["metrics"] == result["metrics"]
+    assert len(shown["classification"]["confusionMatrix"]["rows"]) == 10
+    (card,) = tmp_path.glob(f"root/*/{judge}/card")
+    assert card.read_text().startswith("<!doctype html>")
+
+
+def test_two_classes_have_a_curve_of_at_most_200_points(tmp_path: Path) -> None:
+    config = given.config(tmp_path / "out", "sklearn.naive_bayes.GaussianNB", source={"builtin": "breast_cancer"})
+    done = kfp_run("fused", config, tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    points = outputs(tmp_path, "run-all")["classification"]["confidenceMetrics"]
+    assert 2 < len(points) <= 200
+    assert json.dumps(points, allow_nan=False)
+
+
+@pytest.mark.parametrize("layout", ["staged", "fused"])
+def test_a_failure_surfaces(layout: str, tmp_path: Path) -> None:
+    config = given.config(tmp_path / "out", **given.inline("a,y\n1,x\n2,x\n", target="y"))
+    done = kfp_run(layout, config, tmp_path)
+    assert done.returncode != 0
+    told = contract.Failure.model_validate_json((tmp_path / "out" / contract.FAILURE).read_bytes())
+    assert (told.step, told.reason) == ("prepare", "OneClass")
+    assert told.message in done.stdout
