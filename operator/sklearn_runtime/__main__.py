@@ -9,14 +9,19 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import socket
 import sys
 import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sklearn_runtime import errors, sklearn_import
+
+if TYPE_CHECKING:
+    from sklearn_runtime import artifact
 
 log = logging.getLogger("sklearn_runtime")
 
@@ -56,32 +61,31 @@ def _serve(settings: Settings, start: float) -> None:
     with sklearn_import.without_pandas():
         import sklearn.base  # noqa: F401
     import uvloop
-    from prometheus_client import REGISTRY
 
     from sklearn_runtime import artifact, inference, metrics, server, web
 
     # said by scikit-learn for every request where plain arrays were proved to do (artifact._proved)
     warnings.filterwarnings("ignore", message="X does not have valid feature names")
     served = artifact.load(settings.directory, settings.name, settings.version, settings.sha256)
-    counted = metrics.Metrics(served, REGISTRY)
+    counted = metrics.Metrics(served, metrics.new_registry())
     answers = inference.Inference(served, counted)
     application = web.Application(answers, counted, settings.max_body_bytes)
     listener = server.listen(settings.host, settings.http_port)
-    log.info(
-        "%s version %s (%s) gives its golden outputs; serving on %s:%d after %.2f s",
-        served.name,
-        served.version,
-        served.estimator,
-        *listener.getsockname()[:2],
-        time.perf_counter() - start,
-    )
-    process = server.Server(application, settings.drain_seconds)
+    process = server.Server(application, settings.drain_seconds, lambda: _started(served, listener, start))
     if settings.enable_grpc:
         from sklearn_runtime import kserve_grpc
 
         uvloop.run(server.serve_both(process, listener, kserve_grpc.build(answers, counted, settings.grpc_port)))
     else:
         uvloop.run(process.serve([listener]))
+
+
+def _started(served: artifact.Served, listener: socket.socket, start: float) -> None:
+    host, port = listener.getsockname()[:2]
+    what = f"{served.name} version {served.version} ({served.estimator})"
+    log.info(
+        "%s gives its golden outputs; serving on %s:%d after %.2f s", what, host, port, time.perf_counter() - start
+    )
 
 
 def _settings(argv: Sequence[str] | None) -> Settings:

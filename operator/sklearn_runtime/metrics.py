@@ -7,12 +7,20 @@ error rate can be read per version. The stage histograms carry KServe's own name
 from __future__ import annotations
 
 import prometheus_client
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
 
 from sklearn_runtime import artifact
 
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 CONTENT_TYPE = prometheus_client.CONTENT_TYPE_LATEST
+
+
+def new_registry() -> CollectorRegistry:
+    """A registry with the process's own figures; not the global one, where kserve registers the same stage names."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    return registry
 
 
 class Metrics:

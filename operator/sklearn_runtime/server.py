@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from types import FrameType
 from typing import Protocol
 
@@ -25,7 +26,7 @@ COMPANION_THREADS = 4
 class Server(uvicorn.Server):
     """A uvicorn server that drains before it stops; a second signal stops it at once."""
 
-    def __init__(self, app: web.Application, drain: float) -> None:
+    def __init__(self, app: web.Application, drain: float, started: Callable[[], None]) -> None:
         config = uvicorn.Config(
             app,
             lifespan="off",
@@ -39,11 +40,16 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._app = app
         self._drain = drain
+        self._started = started
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         await super().serve(sockets)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._app.draining or self._drain <= 0 or self._loop is None:

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 import pytest
@@ -63,30 +63,27 @@ def environment(**more: str) -> dict[str, str]:
     return kept | {"SKLEARN_POD_HOST": HOST, "SKLEARN_DRAIN_SECONDS": "0", "OMP_NUM_THREADS": "1"} | more
 
 
+def copy_lines(stream: IO[str], lines: queue.Queue[str]) -> None:
+    for line in stream:
+        lines.put(line)
+
+
 @contextlib.contextmanager
 def running(directory: Path, *more: str, **env: str) -> Iterator[Runtime]:
     process = subprocess.Popen(command(directory, *more), env=environment(**env), stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     lines: queue.Queue[str] = queue.Queue()
-    reader = threading.Thread(target=lambda stream: [lines.put(line) for line in stream], args=(process.stderr,))
+    reader = threading.Thread(target=copy_lines, args=(process.stderr, lines))
     reader.start()
     runtime = Runtime(process, env.get("SKLEARN_POD_HOST", HOST), 0, lines)
     try:
         runtime.port = int(runtime.wait_for(r"serving on [\d.]+:(\d+)")[1])
-        until_ready(runtime, directory.name)
         yield runtime
     finally:
         process.kill()
         process.wait(DEADLINE)
         reader.join(DEADLINE)
         process.stderr.close()
-
-
-def until_ready(runtime: Runtime, name: str) -> None:
-    """The port is taken just before the first answer; connecting is retried only as long as it is refused."""
-    transport = httpx.HTTPTransport(retries=20)
-    with httpx.Client(transport=transport) as client:
-        assert client.get(f"{runtime.url}/v2/models/{name}/ready", timeout=DEADLINE).status_code == 200
 
 
 def pixels_request(*rows: int) -> dict[str, Any]:
@@ -156,7 +153,7 @@ def test_a_request_in_flight_at_sigterm_is_answered(published: dict[str, Path], 
         connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body[:100])
         # An answer on another connection, asked for later, shows that the server has read the headers of the first.
-        until_ready(runtime, "digits")
+        assert httpx.get(f"{runtime.url}/v2/health/ready").status_code == 200
         runtime.process.send_signal(signal.SIGTERM)
         until_draining(runtime) if drain != "0" else until_refused(runtime)
         connection.send(body[100:])
@@ -212,7 +209,7 @@ def test_a_rolling_update_loses_no_request(published: dict[str, Path]) -> None:
         for client in clients:
             client.start()
         while len(answered) < 30 and not failures:
-            until_ready(runtime, "digits")
+            assert httpx.get(f"{runtime.url}/v2/health/ready").status_code == 200
         runtime.process.send_signal(signal.SIGTERM)
         for client in clients:
             client.join(DEADLINE)

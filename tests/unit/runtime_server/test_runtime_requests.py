@@ -11,9 +11,14 @@ import numpy as np
 import orjson
 import pytest
 import runtime_models
+from prometheus_client import CollectorRegistry
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_digits, load_iris, load_linnerud
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from sklearn_runtime import errors, inference
+from sklearn_runtime import artifact, errors, inference, metrics
 
 pytestmark = pytest.mark.filterwarnings("ignore:X does not have valid feature names")
 Runtime = Callable[[str], inference.Inference]
@@ -197,3 +202,21 @@ def test_the_values_of_wide_whole_numbers_survive(runtime: Runtime, published: P
     table, _ = runtime_models.penguins(1)
     row = table.assign(mass=np.int64(2**53 + 1)).to_dict("records")
     assert v1(runtime("penguins"), row) == v1(runtime("penguins"), row)
+
+
+@pytest.mark.parametrize(
+    ("step", "frame"), [("columns by name", True), ("foreign code", True), ("tables inside", False)]
+)
+def test_numbers_go_in_as_a_table_where_the_model_may_need_names(tmp_path: Path, step: str, frame: bool) -> None:
+    data = load_iris(as_frame=True).data
+    first: Any = {
+        "columns by name": ColumnTransformer([("scale", StandardScaler(), [data.columns[1]])], remainder="passthrough"),
+        "tables inside": StandardScaler().set_output(transform="pandas"),
+        "foreign code": FunctionTransformer(np.log1p),
+    }[step]
+    model = make_pipeline(first, Ridge()).fit(data, load_iris().target)
+    directory = runtime_models.publish(tmp_path / "iris", model, data[:5], list(data.columns))
+    served = artifact.load(directory, "iris", None, None)
+    assert (served.columns.named, served.columns.frame) == (True, frame)
+    answers = inference.Inference(served, metrics.Metrics(served, CollectorRegistry()))
+    assert v1(answers, data.to_numpy().tolist()) == pytest.approx(model.predict(data).tolist())

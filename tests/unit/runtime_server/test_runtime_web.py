@@ -31,7 +31,7 @@ def application(directory: Path, max_body: int = web.MAX_BODY_BYTES) -> web.Appl
 
 def call(app: web.Application, method: str, path: str, content: bytes | None = None, **more: Any) -> httpx.Response:
     async def send() -> httpx.Response:
-        transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://pod") as client:
             return await client.request(method, path, content=content, **more)
 
