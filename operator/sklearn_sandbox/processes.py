@@ -23,6 +23,9 @@ from sklearn_sandbox import files, state
 
 POLL = 0.05
 SAME_START = 2.0
+# The process notes its own pid before it becomes the component: no start is forgotten, whenever the caller is killed.
+# (A shell, and no Popen: its object wants to outlive the process.)
+SHIM = 'echo $$ >"$1" && cd "$0" && shift && exec "$@"'
 
 
 @dataclass(frozen=True)
@@ -40,14 +43,26 @@ def record_path(home: Path, name: str) -> Path:
 
 
 def recorded(home: Path, name: str) -> Record | None:
+    """What is known of a started process; of one whose starter was killed only who it is."""
     try:
         return Record(**json.loads(record_path(home, name).read_text()))
     except FileNotFoundError:
-        return None
+        pass
+    try:
+        pid = int(record_path(home, name).with_suffix(".pid").read_text())
+        found = psutil.Process(pid)
+        if found.environ().get(state.MARKER) == str(home):
+            return Record(name, pid, found.create_time(), "")
+    except (FileNotFoundError, ValueError, psutil.Error):
+        pass
+    return None
 
 
 def start(home: Path, name: str, command: Sequence[str], env: Mapping[str, str], log: Path, fingerprint: str) -> Record:
-    """Start detached. The shell only changes the folder (no Popen: its object wants to outlive the process)."""
+    """Start detached, in a session of its own."""
+    forget(home, name)
+    pid_file = record_path(home, name).with_suffix(".pid")
+    pid_file.parent.mkdir(parents=True, exist_ok=True)
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
@@ -56,7 +71,7 @@ def start(home: Path, name: str, command: Sequence[str], env: Mapping[str, str],
         (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
         (os.POSIX_SPAWN_DUP2, 1, 2),
     ]
-    argv = ["/bin/sh", "-c", 'cd "$0" && exec "$@"', str(home), *command]
+    argv = ["/bin/sh", "-c", SHIM, str(home), str(pid_file), *command]
     pid = os.posix_spawn(
         argv[0], argv, {**env, state.MARKER: str(home)}, file_actions=actions, setsid=True, setsigmask=[]
     )
@@ -89,7 +104,12 @@ def stop(home: Path, name: str, grace: float) -> None:
         found.terminate()
         wait_gone([found], grace)
         kill(with_group | members(record.pid))
-    record_path(home, name).unlink(missing_ok=True)
+    forget(home, name)
+
+
+def forget(home: Path, name: str) -> None:
+    for path in (record_path(home, name), record_path(home, name).with_suffix(".pid")):
+        path.unlink(missing_ok=True)
 
 
 def members(group: int) -> set[psutil.Process]:
@@ -122,19 +142,6 @@ def marked(home: Path) -> set[psutil.Process]:
             if candidate.pid not in ours and candidate.environ().get(state.MARKER) == str(home):
                 found.add(candidate)
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess, OSError):
-            continue
-    return found
-
-
-def strays(home: Path, command: Sequence[str]) -> set[psutil.Process]:
-    """Processes that run this very command for this sandbox: left by an `up` killed before it could take its note."""
-    found = set()
-    for candidate in marked(home):
-        try:
-            # A script is run by its interpreter, which then stands before it.
-            if candidate.cmdline()[-len(command) :] == list(command):
-                found.add(candidate)
-        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
     return found
 

@@ -9,10 +9,13 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Protocol
 
 from rich import progress
 from rich.console import Console
+
+from sklearn_sandbox import files
 
 
 class Reporter(Protocol):
@@ -94,6 +97,21 @@ class Live:
             if name not in self._tasks:
                 self._tasks[name] = self._display.add_task(name, total=None, text="")
             return self._tasks[name]
+
+
+@contextlib.contextmanager
+def taking_turns(lock: Path, name: str, reporter: Reporter) -> Iterator[None]:
+    """Hold the lock file; says so while somebody else holds it."""
+    waited: list[bool] = []
+
+    def waiting() -> None:
+        waited.append(True)
+        reporter.update(name, "another command is at work here, waiting for it")
+
+    with files.locked(lock, waiting):
+        if waited:
+            reporter.finish(name, "our turn")
+        yield
 
 
 @contextlib.contextmanager

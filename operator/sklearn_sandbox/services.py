@@ -5,10 +5,11 @@ Invariant: the operator's environment here is the only place that tells it about
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from pathlib import Path
 
-from sklearn_sandbox import checks, paths, state
+from sklearn_sandbox import checks, paths, processes, state
 
 BUCKET = "models"
 REGION = "us-east-1"
@@ -59,15 +60,24 @@ def kfp_ready(sandbox: state.Sandbox) -> bool:
 
 
 def kserve_ready(sandbox: state.Sandbox) -> bool:
-    """Its one port serves webhooks, so it speaks TLS with a certificate of our authority."""
-    return checks.https_ok(sandbox.ports["kserve"], "/healthz", sandbox.authority.certificate)
+    return checks.any_ok(sandbox.ports["kserve"], "/healthz")
 
 
 def node_ready(sandbox: state.Sandbox) -> bool:
-    authority, path = sandbox.authority, f"/api/v1/nodes/{NODE}"
-    node = checks.https_json(sandbox.ports["kube-apiserver"], path, authority.certificate, authority.pair("admin"))
-    conditions = (node or {}).get("status", {}).get("conditions", [])
-    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+    """Ready since this agent started: what an earlier one said stays in the API for a while."""
+    authority, port = sandbox.authority, sandbox.ports["kube-apiserver"]
+    admin, record = authority.pair("admin"), processes.recorded(sandbox.home, "node")
+    path = f"/api/v1/nodes/{NODE}"
+    node = checks.https_json(port, path, authority.certificate, admin) or {}
+    conditions = {found["type"]: found for found in node.get("status", {}).get("conditions", [])}
+    ready = conditions.get("Ready", {})
+    if record is None or ready.get("status") != "True":
+        return False
+    path = f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{NODE}"
+    lease = checks.https_json(port, path, authority.certificate, admin) or {}
+    signs = [ready.get("lastHeartbeatTime"), lease.get("spec", {}).get("renewTime")]
+    seen = [dt.datetime.fromisoformat(sign).timestamp() for sign in signs if sign]
+    return not seen or max(seen) >= int(record.created)
 
 
 def operator_env(sandbox: state.Sandbox) -> dict[str, str]:

@@ -73,7 +73,7 @@ def load(home: Path) -> Sandbox:
     if sandbox.file.exists():
         document = json.loads(sandbox.file.read_text())
         sandbox.ports = {name: int(port) for name, port in document["ports"].items()}
-        sandbox.wanted = set(document["wanted"])
+        sandbox.wanted = set(document.get("wanted", ()))
         sandbox.access_key = document["store"]["accessKey"]
         sandbox.secret_key = document["store"]["secretKey"]
     return sandbox

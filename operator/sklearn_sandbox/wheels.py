@@ -7,12 +7,15 @@ next one removes.
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from sklearn_sandbox import errors, paths
+
+BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 
 
 def ensure(package: str, version: str) -> Path:
@@ -24,11 +27,22 @@ def ensure(package: str, version: str) -> Path:
         unfinished.parent.mkdir(parents=True, exist_ok=True)
         options = ["--target", str(unfinished), "--no-deps", "--only-binary", ":all:"]
         command = [*_installer(), *options, f"{package}=={version}"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=_environment())
         if done.returncode != 0:
             raise errors.SandboxError(f"{package} {version} could not be installed: {done.stderr.strip()[-800:]}")
         unfinished.replace(home)
     return home
+
+
+def system_certificates() -> Path | None:
+    """The machine's own list of authorities, at the places where Go looks too. A bare container may have none."""
+    return next((path for path in map(Path, BUNDLES) if path.is_file()), None)
+
+
+def _environment() -> dict[str, str]:
+    """uv brings a list of authorities along; where the machine has its own, that one is meant."""
+    own = {"UV_SYSTEM_CERTS": "true"} if system_certificates() is not None else {}
+    return {**own, **os.environ}
 
 
 def _installer() -> list[str]:

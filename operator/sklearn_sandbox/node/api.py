@@ -57,7 +57,12 @@ class Api:
         return str(self._transport.configuration.host)
 
     async def call(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, kind: str = "application/json", query: Query = ()
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        kind: str = "application/json",
+        query: Query = (),
     ) -> Json:
         with _translated():
             answer = await self._send(method, path, body, kind, query, aiohttp.ClientTimeout(total=TIMEOUT))
@@ -104,7 +109,7 @@ class Api:
 @contextlib.asynccontextmanager
 async def connect(kubeconfig: str) -> AsyncIterator[Api]:
     configuration = client.Configuration()
-    await config.load_kube_config(config_file=kubeconfig, client_configuration=configuration)
+    await config.load_kube_config(config_file=kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
     configuration.connection_pool_maxsize = 64
     async with client.ApiClient(configuration) as transport:
         yield Api(transport)

@@ -1,16 +1,17 @@
 """Following one collection of objects for as long as the agent lives.
 
-Invariant: whatever happens in between (a lost connection, an expired resource version, a missed deletion), the callbacks
-have told the present state once the next list is in: every watch begins with a list, there is no resuming to get wrong.
+Invariant: whatever happens in between (a lost connection, an expired resource version, a missed deletion), the
+callbacks have told the present state once the next list is in. Every watch begins with a list: there is no resuming to
+get wrong.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from sklearn_sandbox.node import api
+from sklearn_sandbox.node import api, tasks
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +19,10 @@ FIRST_PAUSE, LAST_PAUSE = 0.2, 5.0
 
 
 class Follower:
-    """Calls `seen` for every new or changed object and `gone` for every one that is no longer there."""
+    """Calls `seen` for every new or changed object and `gone` for every one that is no longer there.
+
+    `listed` is shown every whole list before that.
+    """
 
     def __init__(
         self,
@@ -27,28 +31,28 @@ class Follower:
         seen: Callable[[api.Json], None],
         gone: Callable[[api.Json], None],
         query: api.Query = (),
+        listed: Callable[[Iterable[api.Json]], None] = lambda _: None,
     ) -> None:
         self._api, self._path, self._query = server, path, list(query)
-        self._seen, self._gone = seen, gone
+        self._seen, self._gone, self._listed = seen, gone, listed
         self._known: dict[str, api.Json] = {}
         #: Set once the first list is in.
         self.synced = asyncio.Event()
 
     async def run(self) -> None:
-        pause = FIRST_PAUSE
+        pauses = tasks.Pauses(log, FIRST_PAUSE, LAST_PAUSE)
         while True:
             try:
                 version = await self._list()
-                pause = FIRST_PAUSE
+                pauses.reset()
                 await self._watch(version)
             except api.ApiError as error:
-                log.warning("watching %s: %s; again in %.1f s", self._path, error, pause)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LAST_PAUSE)
+                await pauses.after(f"watching {self._path}: {error}")
 
     async def _list(self) -> str:
         answer = await self._api.call("GET", self._path, query=self._query)
         present = {item["metadata"]["uid"]: item for item in answer.get("items") or []}
+        self._listed(present.values())
         for uid in set(self._known) - set(present):
             self._gone(self._known.pop(uid))
         for item in present.values():
@@ -73,3 +77,9 @@ class Follower:
         if before is None or before["metadata"]["resourceVersion"] != metadata["resourceVersion"]:
             self._known[metadata["uid"]] = item
             self._seen(item)
+
+
+async def synced(followers: Iterable[Follower]) -> None:
+    """Until each of them has its first list."""
+    for follower in followers:
+        await follower.synced.wait()

@@ -1,0 +1,205 @@
+"""What a run needs of Kubernetes: Secrets and ConfigMaps for its environment, and a pod that shows why it cannot start.
+
+Invariant: a value read here goes to the run's standard input and nowhere else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from sklearn_sandbox import images
+from sklearn_sandbox.kfp import spec
+
+_TIMEOUT = 10.0
+Environment = dict[str, dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why the pod of an executor cannot start, as the kubelet would put it."""
+
+    executor: str
+    image: str
+    reason: str
+    message: str
+
+
+class ClusterError(Exception):
+    """The API server cannot be asked now."""
+
+
+class Cluster:
+    """The Kubernetes of the sandbox; without one every Secret is missing and no pod is shown."""
+
+    def __init__(self, api: Any = None) -> None:
+        self._api = api
+        self._images = images.catalogue()
+
+    async def environment(
+        self, namespace: str, pipeline: Mapping[str, Any], platform: Mapping[str, Any]
+    ) -> tuple[Environment, Trouble | None]:
+        """Environment by executor, or the first trouble."""
+        by_executor, found = spec.images(pipeline), {}
+        for label, image in by_executor.items():
+            if images.find(image, self._images) is None:
+                return {}, Trouble(label, image, "ImagePullBackOff", images.unknown_message(image, self._images))
+        configured = spec.platform_executors(platform)
+        seen: dict[tuple[str, str], dict[str, str] | None] = {}
+        for label, image in by_executor.items():
+            values: dict[str, str] = {}
+            for reference in _references(configured.get(label, {})):
+                key = (reference.kind, reference.name)
+                if key not in seen:
+                    seen[key] = await self._data(namespace, *key)
+                message = reference.read(namespace, seen[key], values)
+                if message:
+                    return {}, Trouble(label, image, "CreateContainerConfigError", message)
+            found[label] = values
+        return found, None
+
+    async def show(self, namespace: str, manifest: Mapping[str, Any], status: Mapping[str, Any]) -> None:
+        """Makes sure that the pod exists and says what ``status`` says."""
+        if self._api is None:
+            return
+        pods = f"/api/v1/namespaces/{namespace}/pods"
+        code, answer = await self._call("POST", pods, manifest)
+        if code not in (201, 409):
+            raise ClusterError(f"cannot create pod {manifest['metadata']['name']}: {answer.get('message')}")
+        path = f"{pods}/{manifest['metadata']['name']}/status"
+        await self._call("PATCH", path, {"status": status}, "application/merge-patch+json")
+
+    async def remove(self, namespace: str, pod: str) -> None:
+        if self._api is not None:
+            options = {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0}
+            await self._call("DELETE", f"/api/v1/namespaces/{namespace}/pods/{pod}", options)
+
+    async def _data(self, namespace: str, plural: str, name: str) -> dict[str, str] | None:
+        if self._api is None:
+            return None
+        code, answer = await self._call("GET", f"/api/v1/namespaces/{namespace}/{plural}/{name}")
+        if code == 404:
+            return None
+        if code != 200:
+            raise ClusterError(f"{plural} {namespace}/{name}: {code} {answer.get('message')}")
+        data: dict[str, str] = answer.get("data") or {}
+        if plural == "secrets":
+            return {key: base64.b64decode(value).decode() for key, value in data.items()}
+        return data
+
+    async def _call(
+        self, method: str, path: str, body: Any = None, kind: str = "application/json"
+    ) -> tuple[int, dict[str, Any]]:
+        headers = {"Accept": "application/json", "Content-Type": kind}
+        try:
+            request = await self._api.param_serialize(
+                method, path, header_params=headers, body=body, auth_settings=["BearerToken"]
+            )
+            answer = await self._api.call_api(*request, _request_timeout=_TIMEOUT)
+            return int(answer.status), json.loads(await answer.read() or b"{}")
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            raise ClusterError(f"{method} {path}: {error!r}") from error
+
+
+@asynccontextmanager
+async def connect(kubeconfig: str | None) -> AsyncIterator[Cluster]:
+    if not kubeconfig:
+        yield Cluster()
+        return
+    from kubernetes.aio import config
+    from kubernetes.aio.client import ApiClient, Configuration
+
+    configuration = Configuration()
+    load: Any = config.load_kube_config
+    await load(config_file=kubeconfig, client_configuration=configuration)
+    async with ApiClient(configuration) as api:
+        yield Cluster(api)
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """One secretAsEnv or configMapAsEnv entry."""
+
+    kind: str
+    name: str
+    keys: tuple[tuple[str, str], ...]
+    optional: bool
+
+    def read(self, namespace: str, data: Mapping[str, str] | None, values: dict[str, str]) -> str | None:
+        """Adds the values; else the kubelet's message (pkg/kubelet/kuberuntime and pkg/kubelet/kubelet_pods.go)."""
+        what = "secret" if self.kind == "secrets" else "configmap"
+        if data is None:
+            return None if self.optional else f'{what} "{self.name}" not found'
+        for key, variable in self.keys:
+            if key in data:
+                values[variable] = data[key]
+            elif not self.optional:
+                kind = "Secret" if what == "secret" else "ConfigMap"
+                return f"couldn't find key {key} in {kind} {namespace}/{self.name}"
+        return None
+
+
+def _references(executor: Mapping[str, Any]) -> list[_Reference]:
+    found = []
+    for plural, field, word in (("secrets", "secretAsEnv", "secret"), ("configmaps", "configMapAsEnv", "configMap")):
+        for entry in executor.get(field, []):
+            parameter = (entry.get(f"{word}NameParameter") or {}).get("runtimeValue") or {}
+            name = parameter.get("constant") or entry.get(f"{word}Name") or ""
+            keys = tuple((key[f"{word}Key"], key["envVar"]) for key in entry.get("keyToEnv", []))
+            found.append(_Reference(plural, str(name), keys, bool(entry.get("optional"))))
+    return found
+
+
+def workflow_name(pipeline: Mapping[str, Any], run_id: str, number: int) -> str:
+    """As generateName makes it, but the same for the same run."""
+    digits = hashlib.sha256(f"{run_id}/{number}".encode()).hexdigest()
+    return f"{pipeline['pipelineInfo']['name']}-{digits[:5]}"
+
+
+def waiting_pod(
+    run_id: str, workflow: str, trouble: Trouble, platform: Mapping[str, Any], service_account: str | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Manifest and status of a pod of the run that cannot start. No scheduler ever looks at it."""
+    metadata = spec.platform_executors(platform).get(trouble.executor, {}).get("podMetadata") or {}
+    number = int(hashlib.sha256(f"{workflow}/{trouble.executor}".encode()).hexdigest(), 16) % 10**10
+    pod_spec: dict[str, Any] = {
+        "schedulerName": "none",
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "containers": [{"name": "main", "image": trouble.image}],
+    }
+    if service_account:
+        pod_spec["serviceAccountName"] = service_account
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": f"{workflow}-system-container-impl-{number:010d}",
+            "annotations": {**metadata.get("annotations", {}), "sidecar.istio.io/inject": "false"},
+            "labels": {
+                **metadata.get("labels", {}),
+                "pipeline/runid": run_id,
+                "pipelines.kubeflow.org/v2_component": "true",
+                "workflows.argoproj.io/workflow": workflow,
+                "workflows.argoproj.io/completed": "false",
+            },
+        },
+        "spec": pod_spec,
+    }
+    container = {
+        "name": "main",
+        "image": trouble.image,
+        "imageID": "",
+        "ready": False,
+        "started": False,
+        "restartCount": 0,
+        "state": {"waiting": {"reason": trouble.reason, "message": trouble.message}},
+    }
+    return manifest, {"phase": "Pending", "containerStatuses": [container]}

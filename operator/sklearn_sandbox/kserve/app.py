@@ -1,0 +1,95 @@
+"""Everything put together: port, webhooks, stores, workers.
+
+Invariant: the webhooks answer before they are registered; they stay registered when this process ends, as KServe's do:
+until it is back, InferenceServices and their pods are refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import datetime as dt
+import logging
+import signal
+from pathlib import Path
+
+from sklearn_sandbox import pki
+from sklearn_sandbox.kserve import admission, client, faults, reconciler, runtimes, server, stores, workload, workqueue
+
+WORKERS = 4
+log = logging.getLogger(__name__)
+
+
+async def run(state: Path, port: int, kubeconfig: str) -> None:
+    """Until SIGTERM or SIGINT."""
+    stopping, registered = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    now = dt.datetime.now(dt.UTC)
+    authority = pki.ensure_authority(state / "pki", now)
+    pair = pki.ensure_server(authority, "kserve-webhooks", now)
+    queue, misbehaviour = workqueue.WorkQueue(), faults.Faults()
+    async with client.connect(kubeconfig) as api:
+        known = stores.Stores(api, queue.add)
+        worker = reconciler.Reconciler(api, known, misbehaviour, queue.add_later, lambda: dt.datetime.now(dt.UTC))
+        app = server.application(api, misbehaviour, lambda: known.synced and registered.is_set())
+        async with server.serving(app, port, pair):
+            work = asyncio.create_task(_work(api, known, worker, queue, port, authority, registered, stopping))
+            stop = asyncio.create_task(stopping.wait())
+            await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+            stop.cancel()
+            if work.done():
+                work.result()
+            work.cancel()
+            await asyncio.gather(work, stop, return_exceptions=True)
+
+
+async def _work(
+    api: client.Client,
+    known: stores.Stores,
+    worker: reconciler.Reconciler,
+    queue: workqueue.WorkQueue,
+    port: int,
+    authority: pki.Authority,
+    registered: asyncio.Event,
+    stopping: asyncio.Event,
+) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(known.run(stopping))
+        await _register(api, port, authority, stopping)
+        registered.set()
+        log.info("webhooks are registered at port %d", port)
+        for _ in range(WORKERS):
+            group.create_task(_worker(worker, queue))
+
+
+async def _register(api: client.Client, port: int, authority: pki.Authority, stopping: asyncio.Event) -> None:
+    bundle = base64.b64encode(authority.certificate.read_bytes()).decode()
+    mutating, validating = admission.configurations(lambda path: f"https://{server.HOST}:{port}{path}", bundle)
+    for resource, body in ((client.MUTATING, mutating), (client.VALIDATING, validating)):
+        while True:
+            try:
+                await api.apply(resource, None, body)
+                break
+            except client.ApiError as error:
+                log.warning("webhooks are not registered yet: %s", error)
+                await client.pause(stopping, 0.5)
+
+
+async def _worker(worker: reconciler.Reconciler, queue: workqueue.WorkQueue) -> None:
+    while True:
+        key = await queue.take()
+        failed = True
+        try:
+            await worker.reconcile(key)
+            failed = False
+        except client.ApiError as error:
+            log.log(logging.DEBUG if error.status == 409 else logging.WARNING, "%s/%s: %s", *key, error)
+        except (runtimes.InvalidSpec, workload.Unsupported) as error:
+            log.info("%s/%s: %s", *key, error)
+        except Exception:
+            # A spec that surprises us must not take the other InferenceServices along; it is tried again later.
+            log.exception("%s/%s: a fault of this stand-in", *key)
+        finally:
+            queue.done(key, failed=failed)
