@@ -12,6 +12,13 @@ cache=${SKLEARN_OPERATOR_CACHE:-$HOME/.cache/sklearn-operator}
 uv=$cache/uv/bin/uv
 stamp=$(cat "$root/uv.lock" "$root/pyproject.toml" "$root/scripts/bootstrap.sh" | cksum)
 
+# Trust what the machine trusts, where it has a list of its own (uv brings another one along).
+for bundle in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem; do
+    if [ -s "$bundle" ]; then
+        export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS-true}"
+    fi
+done
+
 fail() {
     printf 'setup: %s\n' "$1" >&2
     exit 1
