@@ -14,7 +14,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,7 @@ from sklearn_sandbox import (
 )
 
 POLL = 0.05
+BOOTSTRAP_PATIENCE, BOOTSTRAP_PAUSE = 20.0, 0.3
 #: Steps that are no process: made once, then found done.
 BOOTSTRAP_NEEDS = {"crds": ("kube-apiserver",), "objects": ("crds",), "bucket": ("minio",)}
 #: Who speaks to the API server, and as whom. The operator runs under its real role.
@@ -81,7 +82,7 @@ def up(
         catalogue = components.catalogue()
         binaries = assets.ensure({part.binary for part in wanted.values() if part.binary}, reporter)
         kubectl = assets.kubectl(reporter) if "kube-apiserver" in wanted else None
-        running = {name for name in catalogue if processes.alive(processes.recorded(home, name))} - set(restart)
+        running = {name for name in catalogue if processes.alive(processes.recorded(home, name))}
         in_use = {port for name in running for port in catalogue[name].ports}
         # All components get their ports at once: what starts later is then already known to the others.
         sandbox = state.prepare(home, [port for part in catalogue.values() for port in part.ports], in_use)
@@ -168,19 +169,22 @@ def _bootstrap(
 ) -> dict[str, graph.Step]:
     steps: dict[str, graph.Step] = {}
 
-    def crds(_: threading.Event) -> None:
+    def crds(stopping: threading.Event) -> None:
         if kubectl is not None:
-            objects.apply_crds(sandbox, kubectl)
+            _patiently(lambda: objects.apply_crds(sandbox, kubectl), stopping)
             reporter.finish("crds", "established")
 
-    def others(_: threading.Event) -> None:
+    def others(stopping: threading.Event) -> None:
         if kubectl is not None:
-            objects.apply_objects(sandbox, kubectl)
+            _patiently(lambda: objects.apply_objects(sandbox, kubectl), stopping)
             reporter.finish("objects", "applied")
 
-    def bucket(_: threading.Event) -> None:
+    def ensure_bucket() -> None:
         keys, now = (sandbox.access_key, sandbox.secret_key), dt.datetime.now(dt.UTC)
         buckets.ensure(sandbox.store_endpoint, services.REGION, *keys, services.BUCKET, now)
+
+    def bucket(stopping: threading.Event) -> None:
+        _patiently(ensure_bucket, stopping)
         reporter.finish("bucket", f"s3://{services.BUCKET}/ is there")
 
     if "kube-apiserver" in wanted:
@@ -189,6 +193,17 @@ def _bootstrap(
     if "minio" in wanted:
         steps["bucket"] = graph.Step(bucket, BOOTSTRAP_NEEDS["bucket"])
     return steps
+
+
+def _patiently(action: Callable[[], None], stopping: threading.Event) -> None:
+    """A server that is ready may still refuse: minio while it initialises, kubectl at a CRD without status."""
+    deadline = time.monotonic() + BOOTSTRAP_PATIENCE
+    while True:
+        try:
+            return action()
+        except errors.SandboxError:
+            if time.monotonic() > deadline or stopping.wait(BOOTSTRAP_PAUSE):
+                raise
 
 
 def _start_step(

@@ -67,7 +67,7 @@ async def test_listing_selects_by_label(client: Client) -> None:
     mine, other = named(labels={"group": group}), named(labels={"group": "other"})
     for body in (mine, other):
         await client.create(MAPS, "default", body)
-    listed = await client.list(MAPS, "default", {"group": group})
+    listed = await client.list_objects(MAPS, "default", {"group": group})
     assert [item["metadata"]["name"] for item in listed] == [mine["metadata"]["name"]]
 
 

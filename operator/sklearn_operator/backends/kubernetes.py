@@ -64,7 +64,7 @@ class KubernetesClient:
         except errors.NotFound:
             return None
 
-    async def list(
+    async def list_objects(
         self, resource: Resource, namespace: str | None, selector: Mapping[str, str] | None = None
     ) -> list[dict[str, Any]]:
         query = [("labelSelector", ",".join(f"{key}={value}" for key, value in selector.items()))] if selector else []
@@ -126,7 +126,7 @@ class KubernetesClient:
                 auth_settings=["BearerToken"],
             )
             answer = await self._api.call_api(*request, _request_timeout=_TIMEOUT)
-            content = await answer.read()
+            content: bytes = await answer.read()  # type: ignore[no-untyped-call]
             status = int(answer.status)
             retry_after = (answer.response.headers or {}).get("Retry-After")
         if not 200 <= status <= 299:
@@ -141,7 +141,9 @@ async def connect(kubeconfig: str | None, field_manager: str) -> AsyncIterator[K
     """A client from ``kubeconfig``, or from the pod's own service account."""
     configuration = Configuration()
     if kubeconfig:
-        await config.load_kube_config(config_file=kubeconfig, client_configuration=configuration)
+        await config.load_kube_config(  # type: ignore[no-untyped-call]
+            config_file=kubeconfig, client_configuration=configuration
+        )
     else:
         await _in_cluster(configuration)
     configuration.connection_pool_maxsize = 32
@@ -150,7 +152,7 @@ async def connect(kubeconfig: str | None, field_manager: str) -> AsyncIterator[K
 
 
 async def _in_cluster(configuration: Configuration) -> None:
-    loaded = config.load_incluster_config(client_configuration=configuration)
+    loaded = config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     if asyncio.iscoroutine(loaded):
         await loaded
 

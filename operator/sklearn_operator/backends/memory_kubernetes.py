@@ -30,7 +30,7 @@ class MemoryKubernetes:
         found = self.objects.get((resource.plural, namespace, name))
         return copy.deepcopy(found) if found is not None else None
 
-    async def list(
+    async def list_objects(
         self, resource: Resource, namespace: str | None, selector: Mapping[str, str] | None = None
     ) -> list[dict[str, Any]]:
         wanted = (selector or {}).items()

@@ -85,7 +85,7 @@ def new_version(owner: observed.Model, action: actions.CreateVersion) -> dict[st
 
 
 def finalizer_edit(finalizers: tuple[str, ...], *, add: bool) -> list[dict[str, Any]]:
-    """A compare-and-set of the finalizer list as a JSON patch: it fails when somebody else changed the list meanwhile."""
+    """A compare-and-set of the finalizers as a JSON patch: it fails when somebody changed the list meanwhile."""
     if add:
         if finalizers:
             return [

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import obstore
 from obstore import exceptions
@@ -33,7 +34,7 @@ class S3ArtifactStore:
     ) -> None:
         self._bucket = _split(uri)[0]
         seconds = f"{timeout.total_seconds():.0f} seconds"
-        options = {
+        options: dict[str, Any] = {
             "endpoint": endpoint,
             "region": region or "us-east-1",
             "access_key_id": access_key_id,

@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from typing import Any
 
 import kopf
 
@@ -114,7 +115,7 @@ async def _prime(
             delay = 0.5
             while not stop.is_set():
                 try:
-                    listed = await client.list(resource, namespace, selector)
+                    listed = await client.list_objects(resource, namespace, selector)
                     break
                 except errors.BackendError as error:
                     _log.error("cannot list %s yet: %s", resource.plural, error)
@@ -172,7 +173,7 @@ async def _work(
 
 def _register_login(registry: kopf.OperatorRegistry, kubeconfig: str | None) -> None:
     @kopf.on.login(registry=registry)
-    async def login(**kwargs: object) -> kopf.ConnectionInfo | None:
+    async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
         if kubeconfig:
             return kopf.login_with_kubeconfig(**kwargs)
         return kopf.login_with_service_account(**kwargs)

@@ -101,7 +101,7 @@ class Executor:
 
     async def release_orphans(self, key: observed.ModelKey) -> None:
         """Lets go of leaving versions whose model is gone; with it went the word on their artifacts, which stay."""
-        left = await self._client.list(kubernetes.VERSIONS, key.namespace, {naming.LABEL_MODEL: key.name})
+        left = await self._client.list_objects(kubernetes.VERSIONS, key.namespace, {naming.LABEL_MODEL: key.name})
         for version in map(objects.version, left):
             if version.deleting:
                 await self._release(key.namespace, version)

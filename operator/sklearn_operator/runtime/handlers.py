@@ -62,7 +62,8 @@ def settings() -> kopf.OperatorSettings:
     chosen = kopf.OperatorSettings()
     chosen.posting.enabled = False
     chosen.peering.standalone = True
-    chosen.persistence.finalizer = naming.FINALIZER
+    # kopf strips the finalizer that it takes for its own from objects without a deletion handler: never ours.
+    chosen.persistence.finalizer = f"{naming.GROUP}/unused-by-kopf"
     chosen.queueing.worker_limit = 64
     # A worker that idles keeps its slot: with the default of 5 s a limit of 64 would pass 13 objects a second.
     chosen.queueing.idle_timeout = 0.05
@@ -71,7 +72,7 @@ def settings() -> kopf.OperatorSettings:
     chosen.networking.connect_timeout = 5.0
     chosen.networking.enforce_retry_after = True
     chosen.networking.error_backoffs = _Backoffs()
-    chosen.watching.server_timeout = 300.0
+    chosen.watching.server_timeout = 300
     chosen.watching.client_timeout = 330.0
     chosen.process.ultimate_exiting_timeout = 25.0
     chosen.watching.label_selectors["serving.kserve.io", "inferenceservices"] = CHILDREN

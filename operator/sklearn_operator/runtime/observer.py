@@ -73,7 +73,7 @@ class Observer:
 
     async def live(self, key: observed.ModelKey) -> Objects | None:
         """The objects as the API server has them now."""
-        get, listing = self._client.get, self._client.list
+        get, listing = self._client.get, self._client.list_objects
         labels = {naming.LABEL_MODEL: key.name}
         raw, versions, service, deployment = await asyncio.gather(
             get(kubernetes.MODELS, key.namespace, key.name),
@@ -146,7 +146,7 @@ class Observer:
         return observed.Attempt(run, outcomes.judge(result, failure, question.run_id), troubles)
 
     async def _pod_troubles(self, namespace: str, labels: Mapping[str, str]) -> tuple[observed.PodTrouble, ...]:
-        return objects.pod_troubles(await self._client.list(kubernetes.PODS, namespace, labels))
+        return objects.pod_troubles(await self._client.list_objects(kubernetes.PODS, namespace, labels))
 
     async def _cleanups(
         self, model: observed.Model, asked: tuple[inquiry.CleanupQuestion, ...]
@@ -162,7 +162,7 @@ class Observer:
         pods: list[dict[str, Any]] = []
         if asked.pods:
             labels = {"serving.kserve.io/inferenceservice": seen.model.key.name}
-            pods = await self._client.list(kubernetes.PODS, seen.model.key.namespace, labels)
+            pods = await self._client.list_objects(kubernetes.PODS, seen.model.key.namespace, labels)
         error = await self._probe(seen, asked.probe) if asked.probe else None
         return observed.Serving(
             service=seen.service,

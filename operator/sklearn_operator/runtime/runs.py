@@ -33,8 +33,8 @@ class Runs:
                 return known
             if run_id in self._active[namespace]:
                 listed = await self._backend.list_runs(namespace=namespace, run_ids=self._active[namespace])
-                for run in listed.values():
-                    self.put(namespace, run)
+                for active in listed.values():
+                    self.put(namespace, active)
                 if run_id in listed:
                     return listed[run_id]
         run = await self._backend.find_run(namespace=namespace, run_id=run_id, display_name=display_name)
