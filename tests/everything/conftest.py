@@ -2,204 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
-import signal
-import socket
-import ssl
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
 import pytest_asyncio
-import yaml
 
+from everything import towns, worlds
 from faults import proxy as faults
-from sklearn_sandbox import embedded, lifecycle, services, state
-
-T = TypeVar("T")
-
-
-def wait_for(what: str, condition: Callable[[], T], seconds: float = 60.0) -> T:
-    """The first truthy value of ``condition``; polls, never sleeps for its own sake."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what} did not happen within {seconds:.0f} s; last seen: {value!r}")
-        time.sleep(0.05)
-
-
-@dataclass
-class World:
-    """The sandbox with what a test asks of it."""
-
-    cluster: embedded.Cluster
-
-    @property
-    def sandbox(self) -> state.Sandbox:
-        return self.cluster.sandbox
-
-    def kubectl(self, *args: str, **options: Any) -> str:
-        return self.cluster.kubectl(*args, **options).stdout
-
-    def get(self, kind: str, name: str | None = None, namespace: str = "default") -> Any:
-        """The object, None when absent; a list of objects without a name."""
-        args = ["get", kind, *([name] if name else []), "-n", namespace, "-o", "json", "--ignore-not-found"]
-        text = self.kubectl(*args)
-        document = json.loads(text) if text.strip() else None
-        return document if name else (document or {}).get("items", [])
-
-    def apply(self, document: dict[str, Any] | str) -> str:
-        text = document if isinstance(document, str) else yaml.safe_dump(document)
-        return self.kubectl("apply", "-f", "-", input=text)
-
-    def condition(self, name: str, kind: str, namespace: str = "default") -> dict[str, Any]:
-        model = self.get("sklearnmodel", name, namespace) or {}
-        rows = (model.get("status") or {}).get("conditions") or []
-        generation = (model.get("metadata") or {}).get("generation")
-        return next((row for row in rows if row["type"] == kind and row.get("observedGeneration") == generation), {})
-
-    def wait_condition(self, name: str, kind: str, status: str = "True", seconds: float = 60.0) -> dict[str, Any]:
-        def seen() -> dict[str, Any] | None:
-            row = self.condition(name, kind)
-            return row if row.get("status") == status else None
-
-        try:
-            return wait_for(f"{kind}={status} of {name}", seen, seconds)
-        except AssertionError as error:
-            raise AssertionError(
-                f"{error}\n{self.kubectl('get', 'skm,skmv,isvc,pods', '-A', '-o', 'wide')}\n"
-                f"{self.kubectl('get', 'skm', name, '-o', 'yaml', check=False)}"
-            ) from None
-
-    def wait_gone(self, kind: str, name: str, seconds: float = 60.0) -> None:
-        wait_for(f"{kind} {name} gone", lambda: self.get(kind, name) is None, seconds)
-
-    def kfp(self, path: str, method: str = "GET", body: Any = None) -> Any:
-        return self.http(f"{self.sandbox.kfp_url}{path}", method, body)
-
-    def http(self, url: str, method: str = "GET", body: Any = None) -> Any:
-        data = json.dumps(body).encode() if body is not None else None
-        request = urllib.request.Request(url, data=data, method=method, headers={"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            content = answer.read()
-        return json.loads(content) if content else None
-
-    def runs(self, namespace: str = "default") -> list[dict[str, Any]]:
-        experiments = self.kfp(f"/apis/v2beta1/experiments?namespace={namespace}").get("experiments", [])
-        found: list[dict[str, Any]] = []
-        for experiment in experiments:
-            listed = self.kfp(f"/apis/v2beta1/runs?experiment_id={experiment['experiment_id']}&page_size=200")
-            found += listed.get("runs", [])
-        return found
-
-    def executions(self, run_id: str) -> int:
-        return int(self.kfp(f"/sandbox/executions?run_id={run_id}")["executions"])
-
-    def objects(self, prefix: str) -> list[str]:
-        """Keys in the store below ``prefix``."""
-        import obstore
-        from obstore.store import S3Store
-
-        store = S3Store(
-            services.BUCKET,
-            endpoint=self.sandbox.store_endpoint,
-            region=services.REGION,
-            access_key_id=self.sandbox.access_key,
-            secret_access_key=self.sandbox.secret_key,
-            client_options={"allow_http": True},
-            virtual_hosted_style_request=False,
-        )
-        return [entry["path"] for batch in obstore.list(store, prefix) for entry in batch]
-
-
-@dataclass
-class Operator:
-    """The operator as a process of the test's own."""
-
-    environment: dict[str, str]
-    log: Path
-    process: subprocess.Popen[bytes] | None = None
-    ports: dict[str, int] = field(default_factory=dict)
-
-    def start(self) -> None:
-        with self.log.open("ab") as sink:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "sklearn_operator", "run"],
-                env=self.environment,
-                stdout=sink,
-                stderr=sink,
-                start_new_session=True,
-            )
-
-    def wait_ready(self, seconds: float = 30.0) -> None:
-        port = self.environment["SKLEARN_OPERATOR_HEALTH_PORT"]
-        wait_for("the operator ready", lambda: self.alive() and _answers(f"http://127.0.0.1:{port}/readyz"), seconds)
-
-    def alive(self) -> bool:
-        return self.process is not None and self.process.poll() is None
-
-    def kill(self) -> None:
-        """At once, without a chance to say goodbye."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGKILL)
-
-    def stop(self) -> None:
-        if self.process is None:
-            return
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-        self.process.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+from sklearn_sandbox import embedded
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[worlds.World]:
     """Everything but the operator."""
     os.environ["SKLEARN_SANDBOX_AUDIT"] = "1"
     home = tmp_path_factory.mktemp("world")
     with embedded.cluster(home, only=None, without={"operator"}) as cluster:
-        yield World(cluster)
-
-
-def operator_environment(world: World, **changes: str) -> dict[str, str]:
-    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    settings = services.operator_env(world.sandbox)
-    settings["SKLEARN_OPERATOR_HEALTH_PORT"] = str(free_port())
-    return inherited | settings | {"SKLEARN_SANDBOX": str(world.sandbox.home)} | changes
+        yield worlds.World(cluster)
 
 
 @pytest.fixture
-def operator(world: World, tmp_path: Path) -> Iterator[Operator]:
+def operator(world: worlds.World, tmp_path: Path) -> Iterator[worlds.Operator]:
     """A running operator; its log is shown when the test fails."""
-    running = Operator(operator_environment(world), tmp_path / "operator.log")
+    running = worlds.Operator(worlds.operator_environment(world), tmp_path / "operator.log")
     running.start()
     running.wait_ready()
     yield running
@@ -208,41 +35,23 @@ def operator(world: World, tmp_path: Path) -> Iterator[Operator]:
 
 
 @pytest_asyncio.fixture
-async def proxied(world: World, tmp_path: Path) -> AsyncIterator[tuple[faults.Proxy, Operator]]:
-    """An operator that reaches all its servers through the fault proxy, not started yet."""
-    sandbox = world.sandbox
-    pair = sandbox.authority.pair("operator")
-    context = ssl.create_default_context(cafile=str(sandbox.authority.certificate))
-    context.load_cert_chain(str(pair.certificate), str(pair.key))
-    upstreams = {
-        "kubernetes": (sandbox.server, context),
-        "kfp": (sandbox.kfp_url, None),
-        "s3": (sandbox.store_endpoint, None),
-    }
-    async with faults.running(upstreams) as proxy:
-        kubeconfig = tmp_path / "kubeconfig"
-        kubeconfig.write_text(yaml.safe_dump(_plain_kubeconfig(f"http://127.0.0.1:{proxy.ports['kubernetes']}")))
-        environment = operator_environment(
-            world,
-            KUBECONFIG=str(kubeconfig),
-            SKLEARN_OPERATOR_KFP_URL=f"http://127.0.0.1:{proxy.ports['kfp']}",
-            SKLEARN_OPERATOR_STORE_ENDPOINT=f"http://127.0.0.1:{proxy.ports['s3']}",
-        )
-        running = Operator(environment, tmp_path / "operator.log")
-        yield proxy, running
-        await asyncio.to_thread(running.stop)
-        print(running.log.read_text()[-20_000:] if running.log.exists() else "")
+async def proxied(world: worlds.World, tmp_path: Path) -> AsyncIterator[tuple[faults.Proxy, worlds.Operator]]:
+    async with worlds.behind_proxy(world, tmp_path) as pair:
+        yield pair
 
 
-def _plain_kubeconfig(server: str) -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "proxy",
-        "clusters": [{"name": "proxy", "cluster": {"server": server}}],
-        "users": [{"name": "proxy", "user": {}}],
-        "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "proxy", "namespace": "default"}}],
-    }
-
-
-__all__ = ["Operator", "World", "lifecycle", "wait_for"]
+@pytest.fixture(scope="module")
+def town(world: worlds.World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[towns.Town]:
+    """A namespace with a running operator of its own, for all tests of a module."""
+    folder = tmp_path_factory.mktemp("town")
+    name = f"town-{folder.name.removeprefix('town')}"
+    operator = worlds.Operator(
+        worlds.operator_environment(world, SKLEARN_OPERATOR_NAMESPACES=name), folder / "operator.log"
+    )
+    one = towns.Town(world, operator, name)
+    one.prepare()
+    operator.revive()
+    yield one
+    one.clear()
+    operator.stop()
+    print(operator.log.read_text()[-20_000:])

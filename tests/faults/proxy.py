@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import aiohttp
+import yarl
 from aiohttp import web
 
 _WRITES = {"POST", "PUT", "PATCH", "DELETE"}
@@ -36,6 +37,10 @@ class Write:
     server: str
     method: str
     path: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.server} {self.method} {self.path}"
 
     def __str__(self) -> str:
         return f"{self.number} {self.server} {self.method} {self.path}"
@@ -83,7 +88,8 @@ class Proxy:
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
         async with session.request(
             request.method,
-            base + request.raw_path,
+            # As it came: quoting it anew would break the signature of a store's request.
+            yarl.URL(base + request.raw_path, encoded=True),
             headers=headers,
             data=body or None,
             ssl=context or True,
@@ -137,7 +143,7 @@ async def running(upstreams: dict[str, tuple[str, ssl.SSLContext | None]]) -> As
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(
-        timeout=timeout, connector=connector, skip_auto_headers=["User-Agent", "Accept"]
+        timeout=timeout, connector=connector, skip_auto_headers=["User-Agent", "Accept", "Accept-Encoding"]
     ) as session:
         for name in upstreams:
 

@@ -18,6 +18,8 @@ from sklearn_operator.core.settings import Settings
 API_VERSION = "serving.kserve.io/v1beta1"
 _DEPLOYMENT_MODE = "serving.kserve.io/deploymentMode"
 _STORAGE_SECRET = "serving.kserve.io/storageSecretName"
+#: How the server learns what it has to load; nobody else sets these.
+OWN_VARIABLES = (_VERSION_VARIABLE, _SHA_VARIABLE) = ("SKLEARN_MODEL_VERSION", "SKLEARN_MODEL_SHA256")
 
 
 def manifest(
@@ -45,7 +47,7 @@ def manifest(
 def _predictor(name: str, serving: api.ServingSpec, version: observed.Version, settings: Settings) -> dict[str, Any]:
     artifact = version.status.get("artifact") or {}
     environment = {variable["name"]: variable for variable in _dump(serving.env)}
-    for key, value in {"SKLEARN_MODEL_VERSION": version.name, "SKLEARN_MODEL_SHA256": artifact.get("sha256")}.items():
+    for key, value in {_VERSION_VARIABLE: version.name, _SHA_VARIABLE: artifact.get("sha256")}.items():
         environment[key] = {"name": key, "value": value}
     predictor: dict[str, Any] = {
         "minReplicas": serving.min_replicas,
@@ -57,7 +59,7 @@ def _predictor(name: str, serving: api.ServingSpec, version: observed.Version, s
             "protocolVersion": str(serving.protocol).lower(),
             "storageUri": artifact.get("uri"),
             "env": list(environment.values()),
-            "resources": _dump(serving.resources)
+            "resources": _resources(serving.resources)
             or {"requests": dict(settings.serving_requests), "limits": dict(settings.serving_limits)},
             # The last lines of the log are the only place where a server says why it would not start.
             "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -72,6 +74,11 @@ def _predictor(name: str, serving: api.ServingSpec, version: observed.Version, s
     if serving.scale_metric:
         predictor |= {"scaleMetric": serving.scale_metric, "scaleTarget": serving.scale_target}
     return predictor
+
+
+def _resources(asked: api.Resources | None) -> dict[str, Any]:
+    """Without empty parts: applied over a filled one, ``limits: {}`` becomes a null that KServe's schema refuses."""
+    return {kind: amounts for kind, amounts in (_dump(asked) or {}).items() if amounts}
 
 
 def _dump(value: Any) -> Any:
