@@ -97,7 +97,8 @@ class _Rules:
         return entry
 
     def _takes(self, kind: str, value: float) -> bool:
-        return any(item["type"] == kind and _contains(item, value) for item in self._intervals)
+        unbounded = kind == "int" and "int" in self._types
+        return unbounded or any(item["type"] == kind and _contains(item, value) for item in self._intervals)
 
 
 def _interval(item: Any) -> dict[str, Any]:

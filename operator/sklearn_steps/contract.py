@@ -27,6 +27,9 @@ RESULT = "result.json"
 FAILURE = "failure.json"
 PUBLISHED = (MODEL, METADATA, REQUIREMENTS, METRICS, SCHEMA, GOLDEN, CARD)
 
+# The format of a file, by the suffix of its name in lower case.
+SUFFIXES = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+
 # Environment of the tasks. Each prefix is followed by the names of AWS_KEYS.
 STORE_ENV_PREFIX = "SKLEARN_STORE_"
 DATA_ENV_PREFIX = "SKLEARN_DATA_"

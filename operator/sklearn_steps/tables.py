@@ -16,14 +16,13 @@ import pandas as pd
 
 from sklearn_steps import contract, errors
 
-_SUFFIXES = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _PARQUET = b"PAR1"
 _MAGIC = ((_PARQUET, "Parquet"), (b"\x1f\x8b", "gzip"), (b"PK\x03\x04", "a zip archive or an Excel sheet"))
 
 
 def parse(content: bytes, name: str, where: str, data: contract.Data) -> pd.DataFrame:
     """The table in a file; ``name`` gives the suffix, ``where`` is for messages."""
-    kind = data.format or _SUFFIXES.get(PurePosixPath(name).suffix.lower())
+    kind = data.format or contract.SUFFIXES.get(PurePosixPath(name).suffix.lower())
     if kind is None:
         text = f"data.source {where}: the suffix does not tell the format; set data.format to csv, parquet or jsonl"
         raise errors.UserError("UnknownFormat", text)

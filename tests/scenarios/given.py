@@ -172,7 +172,15 @@ def _serving(words: Mapping[str, Any] | None, model: Any, known: Mapping[str, An
         "spec": {"template": {"metadata": {"labels": {naming.LABEL_VERSION: label}}}},
         "status": replicas if done or "template" in words else {"replicas": 1, "observedGeneration": 1},
     }
+    if words.get("no_pod"):
+        row = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": words["no_pod"]}
+        deployment["status"] = {"observedGeneration": 1, "conditions": [row]}
+    refusal = None
+    if words.get("refused") and version:
+        desired = serving.manifest(model, parsed, version, settings.Settings())
+        refusal = facts.Refusal(desired, words["refused"]) if desired else None
     return facts.Serving(
+        refusal=refusal,
         service=service,
         deployment=deployment,
         ready_versions=tuple(words.get("ready_versions") or ()),

@@ -6,7 +6,7 @@ Invariant: pure, and without knowledge of any other room.
 from __future__ import annotations
 
 from sklearn_operator.api.base import ApiModel, Rule
-from sklearn_operator.api.conditions import Condition, ConditionType, Reason, merge
+from sklearn_operator.api.conditions import Condition, ConditionType, Reason
 from sklearn_operator.api.data import ConfigMapKeyRef, CsvSpec, DataSource, DataSpec, FeaturesSpec, SplitSpec
 from sklearn_operator.api.durations import parse_duration
 from sklearn_operator.api.evaluation import EvaluationSpec, Gate
@@ -22,7 +22,7 @@ from sklearn_operator.api.model import (
     ScriptSpec,
 )
 from sklearn_operator.api.parsing import parse_spec
-from sklearn_operator.api.problems import InvalidSpec, Problem
+from sklearn_operator.api.problems import InvalidSpec, Problem, join, show
 from sklearn_operator.api.retraining import HistorySpec, RetrainingSpec
 from sklearn_operator.api.serving import CanarySpec, CanaryStep, RolloutSpec, ServingSpec
 from sklearn_operator.api.spec import SklearnModelSpec
@@ -105,7 +105,8 @@ __all__ = [
     "VersionRunStatus",
     "VersionSpec",
     "VersionStatus",
-    "merge",
+    "join",
     "parse_duration",
     "parse_spec",
+    "show",
 ]

@@ -1,13 +1,11 @@
 """Conditions in the shape of metav1.Condition, and the words that may stand in them.
 
-Invariant: ``lastTransitionTime`` moves only when ``status`` does, and the order is fixed: an unchanged situation gives
-an unchanged document.
+Invariant: only the shape is here; how a situation becomes conditions is decided in ``core.conditions``.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -80,21 +78,3 @@ class Condition(ApiModel):
     observed_generation: Annotated[fields.Whole, Field(ge=0)] | None = Field(
         default=None, description="The generation of the object that this is about."
     )
-
-
-def merge(previous: Sequence[Condition], wanted: Sequence[Condition], now: datetime) -> tuple[Condition, ...]:
-    """``wanted`` with the transition times of ``previous`` where the status stayed, and ``now`` where it did not."""
-    before = {condition.type: condition for condition in previous}
-    merged = []
-    for condition in wanted:
-        old = before.get(condition.type)
-        same = old is not None and old.status == condition.status
-        since = old.last_transition_time if old is not None and same else now
-        merged.append(condition.model_copy(update={"last_transition_time": since}))
-    return tuple(sorted(merged, key=_place))
-
-
-def _place(condition: Condition) -> tuple[int, str]:
-    order = [str(kind) for kind in ConditionType]
-    place = order.index(condition.type) if condition.type in order else len(order)
-    return place, condition.type

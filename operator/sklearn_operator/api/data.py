@@ -60,7 +60,9 @@ class DataSource(ApiModel):
         description="An object or a prefix (s3://bucket/path), a file in a volume (pvc://claim/path), or http(s):// "
         "where the operator's settings allow the host.",
     )
-    config_map: ConfigMapKeyRef | None = Field(default=None, description="Small data, held in a ConfigMap.")
+    config_map: ConfigMapKeyRef | None = Field(
+        default=None, description="Small data, less than 128 KiB, held in a ConfigMap."
+    )
 
 
 class CsvSpec(ApiModel):

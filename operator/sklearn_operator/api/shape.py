@@ -27,7 +27,7 @@ def problems(raw: Mapping[Any, Any], root: str) -> list[Problem]:
     while waiting:
         path, value, depth = waiting.pop()
         if depth > DEPTH_LIMIT:
-            return [Problem(path, "…", f"is nested deeper than {DEPTH_LIMIT} levels; flatten it")]
+            return [Problem(_beginning(path), "…", f"is nested deeper than {DEPTH_LIMIT} levels; flatten it")]
         if isinstance(value, Mapping):
             found.extend(_keys(path, value))
             size += 2 + sum(_length(key) + 2 for key in value)
@@ -42,6 +42,11 @@ def problems(raw: Mapping[Any, Any], root: str) -> list[Problem]:
             text = f"a spec has at most {SIZE_LIMIT // 1024} KiB; put data and scripts into a ConfigMap or the store"
             return [Problem(root, f"more than {SIZE_LIMIT // 1024} KiB", text)]
     return sorted(found, key=lambda problem: problem.path)
+
+
+def _beginning(path: str) -> str:
+    """Enough of a path of 64 names to find the place; the advice after it has to fit into a message, too."""
+    return path if len(path) <= 200 else f"{path[:199]}…"
 
 
 def _length(value: Any) -> int:

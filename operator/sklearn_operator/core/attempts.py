@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sklearn_operator import api
-from sklearn_operator.core import actions, naming, observed, outcomes, times
+from sklearn_operator.core import actions, naming, observed, outcomes, times, wording
 from sklearn_operator.core.settings import Settings
 
 
@@ -82,9 +82,15 @@ def _in_progress(version: observed.Version, seen: observed.Attempt, run: observe
     if timeout is not None and context.now - started > timeout:
         limit = (version.training.get("training") or {}).get("timeout")
         return _cancel(version, run, "TimedOut", f"the run took longer than spec.training.timeout ({limit})", context)
+    told = outcomes.failure(seen.outcome)
+    if told is not None and told.get("permanent"):
+        # The pipeline would wait and try again, which helps against passing trouble only.
+        return _cancel(version, run, str(told["reason"]), str(told["message"]), context, step=str(told["step"]))
     stuck = outcomes.hopeless(seen.troubles, context.now, context.settings.pod_config_grace)
     if stuck is not None:
-        return _cancel(version, run, stuck.reason, f"task pod {stuck.pod} cannot start: {stuck.message}", context)
+        return _cancel(
+            version, run, stuck.reason, f"task pod {stuck.pod} cannot start: {outcomes.told(stuck)}", context
+        )
     status = _running(version, run, context)
     return Step(status=status, look_again=_poll_interval(started, context))
 
@@ -120,10 +126,17 @@ def _next_attempt(version: observed.Version, context: Context) -> Step:
     return Step(status={"phase": "Running", "run": run})
 
 
-def _cancel(version: observed.Version, run: observed.Run | None, reason: str, message: str, context: Context) -> Step:
+def _cancel(
+    version: observed.Version,
+    run: observed.Run | None,
+    reason: str,
+    message: str,
+    context: Context,
+    step: str = "run",
+) -> Step:
     status = dict(version.status) | {
         "phase": "Running" if version.run_recorded else version.phase,
-        "failure": {"step": "run", "reason": reason, "message": message},
+        "failure": {"step": step, "reason": wording.reason(reason), "message": wording.message(message)},
     }
     if run is None and not version.run_recorded and context.now < submission_settles_at(version, context):
         never_sent = (version.uid, version.attempt) in context.unsubmitted
@@ -137,7 +150,8 @@ def _cancel(version: observed.Version, run: observed.Run | None, reason: str, me
 def _finish_cancellation(
     version: observed.Version, run: observed.Run | None, failure: observed.Json, context: Context
 ) -> Step:
-    return _cancel(version, run, str(failure.get("reason")), str(failure.get("message")), context)
+    reason, message, step = (str(failure.get(name)) for name in ("reason", "message", "step"))
+    return _cancel(version, run, reason, message, context, step=step)
 
 
 def _closed(status: dict[str, Any], run: observed.Run | None) -> dict[str, Any]:
@@ -183,12 +197,17 @@ def _fail(version: observed.Version, run: observed.Run | None, failure: observed
 
 def refused(version: observed.Version, message: str) -> observed.Json:
     """The status of a version whose run the pipeline server will not take."""
-    text = outcomes.shorten(f"the pipeline server refuses the run: {message}")
+    text = wording.message(f"the pipeline server refuses the run: {message}")
     return {"phase": "Failed", "failure": {"step": "run", "reason": "RunRefused", "message": text}}
 
 
 def _failure(step: str, reason: str, message: str) -> dict[str, Any]:
-    return {"step": step, "reason": reason, "message": message, "permanent": False}
+    return {
+        "step": step,
+        "reason": wording.reason(reason),
+        "message": wording.message(message),
+        "permanent": False,
+    }
 
 
 def _run(before: observed.Json | None, run: observed.Run, attempt: int | None = None) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Conditions in the shape of metav1.Condition.
 
 Invariant: ``lastTransitionTime`` moves only when ``status`` does, and the order is fixed, so an unchanged situation
-gives an unchanged document.
+gives an unchanged document. Reasons and messages, most of which others wrote, pass through ``wording`` here and
+nowhere else on their way into a condition.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sklearn_operator.core import times
+from sklearn_operator import api
+from sklearn_operator.core import times, wording
 
-#: Readers such as kstatus walk the list in order; Reconciling and Stalled come early for a person's eye.
-ORDER = ("Ready", "Reconciling", "Stalled", "Valid", "Trained", "GatesPassed", "Served", "AwaitingApproval")
+ORDER = tuple(str(kind) for kind in api.ConditionType)
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ def merge(
         documents[row.type] = {
             "type": row.type,
             "status": row.status,
-            "reason": row.reason,
-            "message": row.message,
+            "reason": wording.reason(row.reason),
+            "message": wording.message(row.message),
             "lastTransitionTime": old["lastTransitionTime"] if same and old else times.text(now),
             "observedGeneration": generation,
         }

@@ -140,11 +140,20 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """The API server's definite no to an InferenceService, with the manifest that it was said of."""
+
+    manifest: Json
+    message: str
+
+
+@dataclass(frozen=True)
 class Serving:
     """The InferenceService with what proves or disproves that a version answers.
 
     ``ready_versions``: version labels of pods that are ready now. ``proven``: the version whose prediction was checked
-    against its golden rows on the present Deployment. ``probe_error``: why the last check failed.
+    against its golden rows on the present Deployment. ``probe_error``: why the last check failed. ``refusal``: why
+    the InferenceService is not as it should be.
     """
 
     service: Json | None = None
@@ -153,6 +162,7 @@ class Serving:
     troubles: tuple[PodTrouble, ...] = ()
     proven: str | None = None
     probe_error: str | None = None
+    refusal: Refusal | None = None
 
 
 @dataclass(frozen=True)

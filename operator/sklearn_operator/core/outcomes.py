@@ -12,13 +12,17 @@ from typing import Any
 
 import pydantic
 
-from sklearn_operator.core import observed
+from sklearn_operator.core import observed, wording
 from sklearn_steps import contract
 
 _NEEDS_A_PERSON = frozenset({"CreateContainerConfigError", "CreateContainerError", "InvalidImageName"})
-_WORTH_SHOWING = _NEEDS_A_PERSON | {"ErrImagePull", "ImagePullBackOff", "OOMKilled", "Unschedulable"}
+_NOT_STARTED = frozenset({"StartError", "RunContainerError", "ContainerCannotRun"})
+_WORTH_SHOWING = _NEEDS_A_PERSON | _NOT_STARTED | {"ErrImagePull", "ImagePullBackOff", "OOMKilled", "Unschedulable"}
 
-MESSAGE_LIMIT = 1024
+_TOO_LARGE = (
+    "the value of spec.data.source.configMap is more than the 128 KiB that the environment of a task can hold: put the "
+    "data into the store and name it in spec.data.source.uri"
+)
 
 
 def judge(result: bytes | None, failure: bytes | None, run_id: str) -> observed.Outcome:
@@ -50,14 +54,15 @@ def failure(outcome: observed.Outcome | None) -> dict[str, Any] | None:
     if outcome is None or outcome.failure is None:
         return None
     document = dict(outcome.failure)
-    document["message"] = shorten(str(document["message"]))
+    document["message"] = wording.message(str(document["message"]))
     return document
 
 
 def hopeless(troubles: Sequence[observed.PodTrouble], now: datetime, grace: timedelta) -> observed.PodTrouble | None:
     """A pod that will not start until a person acts, once that has lasted longer than a passing hiccup."""
     for trouble in troubles:
-        if trouble.reason in _NEEDS_A_PERSON and (trouble.since is None or now - trouble.since >= grace):
+        needs_a_person = trouble.reason in _NEEDS_A_PERSON or _over_the_limit(trouble)
+        if needs_a_person and (trouble.since is None or now - trouble.since >= grace):
             return trouble
     return None
 
@@ -66,10 +71,18 @@ def from_pods(troubles: Sequence[observed.PodTrouble]) -> dict[str, Any] | None:
     """A failure told by the pods, where the task itself had no chance to speak."""
     for trouble in troubles:
         if trouble.reason in _WORTH_SHOWING:
-            message = shorten(f"pod {trouble.pod}: {trouble.reason}: {trouble.message}")
-            return {"step": "run", "reason": trouble.reason, "message": message, "permanent": False}
+            message = wording.message(f"pod {trouble.pod}: {trouble.reason}: {told(trouble)}")
+            # A task's environment is the only long thing that it is started with, and that does not mend itself.
+            too_large = _over_the_limit(trouble)
+            return {"step": "run", "reason": wording.reason(trouble.reason), "message": message, "permanent": too_large}
     return None
 
 
-def shorten(message: str, limit: int = MESSAGE_LIMIT) -> str:
-    return message if len(message) <= limit else message[: limit - 1] + "…"
+def _over_the_limit(trouble: observed.PodTrouble) -> bool:
+    """The kernel's words for an environment variable of more than 128 KiB."""
+    return "argument list too long" in trouble.message.lower()
+
+
+def told(trouble: observed.PodTrouble) -> str:
+    """The pod's words, after ours where they alone would not help."""
+    return f"{_TOO_LARGE} ({trouble.message})" if _over_the_limit(trouble) else trouble.message

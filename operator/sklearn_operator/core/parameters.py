@@ -6,15 +6,16 @@ or is refused with the way to say which.
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sklearn_operator import api
 from sklearn_operator.api import Problem
+from sklearn_operator.core import wording
 
-_MAX_DEPTH = 12
+MAX_DEPTH = 12
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,15 @@ class Interval:
         return low and high
 
     def __str__(self) -> str:
-        left, right = "[" if self.closed in ("left", "both") else "(", "]" if self.closed in ("right", "both") else ")"
-        low = "-inf" if self.min is None else f"{self.min:g}"
-        high = "inf" if self.max is None else f"{self.max:g}"
-        return f"{'an integer' if self.type == 'int' else 'a number'} in {left}{low}, {high}{right}"
+        low = "(-inf" if self.min is None else f"{'[' if self.closed in ('left', 'both') else '('}{self.min:g}"
+        high = "inf)" if self.max is None else f"{self.max:g}{']' if self.closed in ('right', 'both') else ')'}"
+        return f"{'an integer' if self.type == 'int' else 'a number'} in {low}, {high}"
 
 
 @dataclass(frozen=True)
 class Parameter:
+    """What one parameter takes: kinds of values, fixed words, ranges of numbers."""
+
     types: frozenset[str] = frozenset()
     options: tuple[Any, ...] = ()
     intervals: tuple[Interval, ...] = ()
@@ -50,13 +52,21 @@ class Parameter:
         """True when scikit-learn declares nothing about it."""
         return not (self.types or self.options or self.intervals)
 
+    def takes(self, *kinds: str) -> bool:
+        """True where one of the kinds is taken, or where nothing is known."""
+        return self.open or not self.types.isdisjoint((*kinds, "other"))
+
 
 @dataclass(frozen=True)
 class Estimator:
+    """One public class. ``kind_from``: the parameter whose estimator says what a search or a pipeline is."""
+
     path: str
     kind: str
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     required: frozenset[str] = frozenset()
+    predicts: bool = False
+    kind_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,16 +90,22 @@ class Catalogue:
         """Advice for a class that is not there."""
         name = path.rpartition(".")[2]
         same = [known for known in self.estimators if known.rpartition(".")[2].lower() == name.lower()]
-        close = same or difflib.get_close_matches(path, self.estimators, n=1, cutoff=0.75)
         names = {known.rpartition(".")[2]: known for known in self.estimators}
-        by_name = difflib.get_close_matches(name, names, n=1, cutoff=0.75)
-        found = close[0] if close else (names[by_name[0]] if by_name else None)
+        close = same[0] if same else wording.closest(path, self.estimators, 0.75)
+        found = close or names.get(wording.closest(name, names, 0.75) or "")
         return f"did you mean {found}?" if found else f"scikit-learn {self.sklearn} has no such estimator"
 
 
 def _estimator(path: str, entry: Mapping[str, Any]) -> Estimator:
     parameters = {name: _parameter(spec) for name, spec in entry.get("params", {}).items()}
-    return Estimator(path, str(entry["kind"]), parameters, frozenset(entry.get("required", ())))
+    return Estimator(
+        path,
+        str(entry["kind"]),
+        parameters,
+        frozenset(entry.get("required", ())),
+        bool(entry.get("predict", False)),
+        entry.get("kindFrom"),
+    )
 
 
 def _parameter(spec: Mapping[str, Any]) -> Parameter:
@@ -104,95 +120,111 @@ def _parameter(spec: Mapping[str, Any]) -> Parameter:
 
 def problems(spec: Mapping[str, Any], catalogue: Catalogue, path: str, depth: int = 0) -> Iterator[Problem]:
     """Everything that is wrong with one ``{class, params}``, each with its path, value and what would be right."""
-    if depth > _MAX_DEPTH:
-        yield Problem(path, "…", f"estimators are nested deeper than {_MAX_DEPTH}")
+    if depth > MAX_DEPTH:
+        yield Problem(path, "…", f"estimators are nested deeper than {MAX_DEPTH}")
         return
-    name = str(spec.get("class"))
-    estimator = catalogue.estimators.get(name)
+    name = spec.get("class")
+    estimator = catalogue.estimators.get(name) if isinstance(name, str) else None
     if estimator is None:
-        yield Problem(f"{path}.class", _show(name), _unknown_class(name, catalogue))
+        yield Problem(f"{path}.class", api.show(name), _unknown_class(name, catalogue))
         return
-    given = spec.get("params") or {}
-    unknown_keys = set(spec) - {"class", "params"}
-    for key in sorted(unknown_keys):
-        yield Problem(f"{path}.{key}", _show(spec[key]), "only class and params are known here")
-    for parameter in sorted(estimator.required - set(given)):
-        yield Problem(f"{path}.params.{parameter}", "absent", f"{name} needs {parameter}")
-    for parameter, value in given.items():
-        where = f"{path}.params.{parameter}"
+    given = spec.get("params")
+    if not isinstance(given, Mapping | None):
+        yield Problem(f"{path}.params", api.show(given), "must be a mapping of parameters to values")
+        return
+    for key in sorted(set(spec) - {"class", "params"}, key=str):
+        yield Problem(api.join(path, key), api.show(spec[key]), "only class and params are known here")
+    for parameter in sorted(estimator.required - set(given or ())):
+        yield Problem(f"{path}.params.{parameter}", "absent", f"{estimator.path} needs {parameter}")
+    for parameter, value in (given or {}).items():
+        where = api.join(f"{path}.params", parameter)
         rules = estimator.parameters.get(parameter)
         if rules is None:
-            yield Problem(where, _show(value), _unknown_parameter(parameter, estimator))
+            yield Problem(where, api.show(value, where), _unknown_parameter(str(parameter), estimator))
         else:
             yield from _value_problems(value, rules, catalogue, where, depth)
 
 
-def _unknown_class(name: str, catalogue: Catalogue) -> str:
+def _unknown_class(name: Any, catalogue: Catalogue) -> str:
+    if not isinstance(name, str):
+        return "must be the full path of a class, such as sklearn.svm.SVC"
     if not name.startswith("sklearn."):
-        return "only public classes of scikit-learn can be named, by their full path such as sklearn.svm.SVC; " + (
-            catalogue.nearest(name)
-        )
+        only = "only public classes of scikit-learn can be named, by their full path such as sklearn.svm.SVC"
+        return f"{only}; {catalogue.nearest(name)}"
     return f"there is no such class; {catalogue.nearest(name)}"
 
 
 def _unknown_parameter(name: str, estimator: Estimator) -> str:
+    names = "it takes " + (", ".join(sorted(estimator.parameters)) or "none")
     if name in ("true", "false"):
-        return (
-            f"YAML reads the bare words n, y, no, yes, on, off as booleans: put the name in quotes; {_names(estimator)}"
-        )
-    close = difflib.get_close_matches(name, estimator.parameters, n=1, cutoff=0.6)
-    advice = f"did you mean {close[0]}? " if close else ""
-    return f"{estimator.path} has no parameter {name}; {advice}{_names(estimator)}"
-
-
-def _names(estimator: Estimator) -> str:
-    return "it takes " + ", ".join(sorted(estimator.parameters))
+        return f"YAML reads the bare words n, y, no, yes, on, off as booleans: put the name in quotes; {names}"
+    close = wording.closest(name, estimator.parameters)
+    advice = f"did you mean {close}? " if close else ""
+    return f"{estimator.path} has no parameter {wording.brief(name)}; {advice}{names}"
 
 
 def _value_problems(value: Any, rules: Parameter, catalogue: Catalogue, path: str, depth: int) -> Iterator[Problem]:
     if isinstance(value, Mapping):
-        typed = _typed_form(value)
-        if typed is not None:
-            kind, inner = typed
-            if (
-                isinstance(inner, bool)
-                or not isinstance(inner, (int, float))
-                or (kind == "int" and inner != int(inner))
-            ):
-                yield Problem(
-                    path,
-                    _show(value),
-                    f"{{{kind}: ...}} takes a number" + (" without fraction" if kind == "int" else ""),
-                )
-            return
-        if "class" in value:
-            yield from problems(value, catalogue, path, depth + 1)
-            return
-        for key, item in value.items():
-            yield from _nested(item, catalogue, f"{path}.{key}", depth)
-        return
-    if isinstance(value, list):
+        yield from _mapping_problems(value, rules, catalogue, path, depth)
+    elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _nested(item, catalogue, f"{path}[{index}]", depth)
-        if not rules.open and not rules.types & {"list", "array", "estimator", "other", "callable"}:
-            yield Problem(path, _show(value), f"must be {expectation(rules)}")
-        return
-    if rules.int_or_fraction and not isinstance(value, bool) and isinstance(value, (int, float)) and value in (0, 1):
+        if not rules.takes("list", "array"):
+            yield _unsuitable(value, rules, path)
+    elif rules.int_or_fraction and not isinstance(value, bool) and isinstance(value, (int, float)) and value in (0, 1):
         text = f"{value:g} can mean a count or a share here: write {{int: {value:g}}} or {{float: {value:g}}}"
-        yield Problem(path, _show(value), text)
-        return
-    if not rules.open and not _accepts(value, rules):
-        yield Problem(path, _show(value), f"must be {expectation(rules)}{_boolean_hint(value, rules)}")
+        yield Problem(path, api.show(value), text)
+    elif not rules.open and not _accepts(value, rules):
+        yield _unsuitable(value, rules, path)
+
+
+def _mapping_problems(
+    value: Mapping[str, Any], rules: Parameter, catalogue: Catalogue, path: str, depth: int
+) -> Iterator[Problem]:
+    form = typed_form(value)
+    if form is not None:
+        yield from _form_problems(*form, rules, path)
+    elif "class" in value:
+        # Kernels can be called, so they also stand where scikit-learn wants a function.
+        yield from problems(value, catalogue, path, depth + 1)
+        if not rules.takes("estimator", "callable"):
+            yield _unsuitable(value, rules, path)
+    else:
+        for key, item in value.items():
+            yield from _nested(item, catalogue, api.join(path, key), depth)
+        if not rules.takes("dict"):
+            yield _unsuitable(value, rules, path)
+
+
+def _form_problems(kind: str, inner: Any, rules: Parameter, path: str) -> Iterator[Problem]:
+    where = f"{path}.{kind}"
+    if isinstance(inner, bool) or not isinstance(inner, (int, float)):
+        yield Problem(where, api.show(inner), "must be a number")
+    elif kind == "int" and not float(inner).is_integer():
+        yield Problem(where, api.show(inner), "must be a number without fraction")
+    elif not rules.open and not _accepts_number(int(inner) if kind == "int" else float(inner), rules, kind):
+        yield _unsuitable(inner, rules, where)
+
+
+def _unsuitable(value: Any, rules: Parameter, path: str) -> Problem:
+    words = [option for option in rules.options if isinstance(option, str)]
+    close = wording.closest(value, words) if isinstance(value, str) else None
+    hint = f"; did you mean {close}?" if close else _boolean_hint(value, rules)
+    return Problem(path, api.show(value, path), f"must be {expectation(rules)}{hint}")
 
 
 def _nested(value: Any, catalogue: Catalogue, path: str, depth: int) -> Iterator[Problem]:
-    if depth > _MAX_DEPTH:
-        yield Problem(path, "…", f"nested deeper than {_MAX_DEPTH}")
-    elif isinstance(value, Mapping) and "class" in value:
-        yield from problems(value, catalogue, path, depth + 1)
-    elif isinstance(value, Mapping) and _typed_form(value) is None:
-        for key, item in value.items():
-            yield from _nested(item, catalogue, f"{path}.{key}", depth + 1)
+    if depth > MAX_DEPTH:
+        yield Problem(path, "…", f"nested deeper than {MAX_DEPTH}")
+    elif isinstance(value, Mapping):
+        form = typed_form(value)
+        if form is not None:
+            yield from _form_problems(*form, Parameter(), path)
+        elif "class" in value:
+            yield from problems(value, catalogue, path, depth + 1)
+        else:
+            for key, item in value.items():
+                yield from _nested(item, catalogue, api.join(path, key), depth + 1)
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _nested(item, catalogue, f"{path}[{index}]", depth + 1)
@@ -210,20 +242,18 @@ def _accepts(value: Any, rules: Parameter) -> bool:
     return True
 
 
-def _accepts_number(value: float, rules: Parameter) -> bool:
-    if any(
-        option == value for option in rules.options if isinstance(option, (int, float)) and not isinstance(option, bool)
-    ):
+def _accepts_number(value: float, rules: Parameter, kind: str | None = None) -> bool:
+    """``kind`` says that an integer or a fraction is meant; without it a whole number may be either."""
+    numbers = [item for item in rules.options if isinstance(item, (int, float)) and not isinstance(item, bool)]
+    if value in numbers:
         return True
-    whole = float(value).is_integer()
-    for interval in rules.intervals:
-        if (interval.type == "float" or whole) and interval.contains(value):
-            return True
-    unbounded = not any(interval.type == "float" for interval in rules.intervals)
-    if "float" in rules.types and unbounded:
+    whole = float(value).is_integer() and kind != "float"
+    if any((item.type == "float" or whole) and item.contains(value) for item in rules.intervals):
         return True
-    whole_unbounded = not rules.intervals
-    return whole and whole_unbounded and bool(rules.types & {"int", "random_state"})
+    if "float" in rules.types and not any(item.type == "float" for item in rules.intervals):
+        return True
+    bounded = any(item.type == "int" for item in rules.intervals)
+    return whole and not bounded and bool(rules.types & {"int", "random_state"})
 
 
 def _boolean_hint(value: Any, rules: Parameter) -> str:
@@ -253,56 +283,10 @@ def expectation(rules: Parameter) -> str:
     return " or ".join(unique) or "something else"
 
 
-def _typed_form(value: Mapping[str, Any]) -> tuple[str, Any] | None:
+def typed_form(value: Mapping[str, Any]) -> tuple[str, Any] | None:
+    """``{int: 1}`` or ``{float: 1}``: a number that says which of the two it is."""
     if len(value) == 1:
         ((kind, inner),) = value.items()
         if kind in ("int", "float"):
             return kind, inner
     return None
-
-
-def typed_estimator(spec: Mapping[str, Any], catalogue: Catalogue) -> dict[str, Any]:
-    """``{class, params}`` with every number in the type that its parameter takes."""
-    estimator = catalogue.estimators.get(str(spec.get("class")))
-    known = estimator.parameters if estimator else {}
-    params = {
-        name: _typed(value, known.get(name, Parameter()), catalogue)
-        for name, value in (spec.get("params") or {}).items()
-    }
-    return {"class": spec["class"], "params": params}
-
-
-def _typed(value: Any, rules: Parameter, catalogue: Catalogue) -> Any:
-    if isinstance(value, Mapping):
-        form = _typed_form(value)
-        if form is not None:
-            return int(form[1]) if form[0] == "int" else float(form[1])
-        if "class" in value:
-            return typed_estimator(value, catalogue)
-        return {key: _typed(item, Parameter(), catalogue) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_typed(item, Parameter(), catalogue) for item in value]
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return value
-    return _number(value, rules)
-
-
-def _number(value: float, rules: Parameter) -> float | int:
-    """``C: 1`` becomes 1.0 where only a float fits, ``degree: 3.0`` becomes 3 where only an integer does."""
-    whole = float(value).is_integer()
-    takes_int = bool(rules.types & {"int", "random_state"}) or any(
-        item.type == "int" and item.contains(value) for item in rules.intervals
-    )
-    takes_float = "float" in rules.types or any(
-        item.type == "float" and item.contains(value) for item in rules.intervals
-    )
-    if isinstance(value, int) and takes_float and not takes_int:
-        return float(value)
-    if isinstance(value, float) and whole and takes_int and not takes_float:
-        return int(value)
-    return value
-
-
-def _show(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
-    return text if len(text) <= 80 else text[:79] + "…"

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from sklearn_operator import api
 from sklearn_operator.core import observed, quantities, training
 from sklearn_operator.core.settings import Settings
 from sklearn_steps import contract
@@ -123,10 +124,11 @@ def _named(entry: Mapping[str, Any], field: str, name: str) -> dict[str, Any]:
 def _retry(task: dict[str, Any], retries: Mapping[str, Any]) -> None:
     limit = int(retries.get("limit") or 0)
     if limit:
-        backoff = retries.get("backoff") or "0s"
+        backoff = api.parse_duration(retries.get("backoff") or "0s")
         task["retryPolicy"] = {
             "maxRetryCount": limit,
-            "backoffDuration": backoff,
+            # A duration of protobuf: seconds are its only unit.
+            "backoffDuration": f"{int(backoff.total_seconds())}s",
             "backoffFactor": 2.0,
             "backoffMaxDuration": "3600s",
         }

@@ -136,7 +136,7 @@ def _start_training(
     spec: api.SklearnModelSpec,
     draft: _Draft,
 ) -> None:
-    trigger = versions.missing_trigger(model, known, wish)
+    trigger = versions.missing_trigger(model, known, wish, spec)
     if trigger is None or spec.suspend:
         return
     number = versions.next_number(model, known)
@@ -168,6 +168,9 @@ def _serve(
         and (live is None or (not _leaving(live) and serving.differs(desired, live)))
     ):
         draft.actions.append(actions.ApplyInferenceService(desired, target.name))
+        refusal = seen.serving.refusal
+        if refusal is not None and refusal.manifest == desired:
+            return serving.Verdict(trouble=refusal.message, reason="Refused", refused=True)
     verdict = serving.verdict(seen.serving, target.name)
     if not verdict.live:
         draft.wait(timedelta(seconds=1))

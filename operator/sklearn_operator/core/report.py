@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sklearn_operator.core import conditions, observed, outcomes, serving, times, versions
+from sklearn_operator.core import conditions, observed, serving, times, versions
 
 Condition = conditions.Condition
 
@@ -64,15 +64,21 @@ def status(situation: Situation) -> dict[str, Any]:
     return {name: value for name, value in document.items() if value is not None}
 
 
-def troubled(model: observed.Model, message: str, now: datetime) -> dict[str, Any]:
-    """The status while an outside system cannot be reached: everything as it was, and why nothing moves."""
+def troubled(
+    model: observed.Model, message: str, now: datetime, problem: tuple[str, str] | None = None
+) -> dict[str, Any]:
+    """The status while an outside system cannot be reached: everything as it was, and why nothing moves.
+
+    Whether the manifest is valid is known all the same (``problem``): a correction shows although all else is down.
+    """
     document = dict(model.status)
     before = {row.get("type"): row for row in document.get("conditions") or []}
     ready = before.get("Ready") or {}
-    text = outcomes.shorten(message)
-    rows = [Condition("Reconciling", "True", "Retrying", text), Condition("Stalled", "False", "Retrying", "")]
+    rows = [Condition("Reconciling", "True", "Retrying", message), Condition("Stalled", "False", "Retrying", "")]
+    if not model.deleting:
+        rows.append(_valid(problem))
     if ready.get("status") != "True" or model.deleting:
-        rows.append(Condition("Ready", "False", "Deleting" if model.deleting else "Retrying", text))
+        rows.append(Condition("Ready", "False", "Deleting" if model.deleting else "Retrying", message))
     document["conditions"] = conditions.merge(
         document.get("conditions") or [], rows, model.generation, now, keep_others=True
     )
@@ -101,11 +107,15 @@ def _conditions(s: Situation) -> list[Condition]:
     trained = _trained(s)
     gates = _gates(s)
     served = _served(s)
-    valid = Condition("Valid", "False", *s.problem) if s.problem else Condition("Valid", "True", "Accepted", "")
+    valid = _valid(s.problem)
     ready = _ready(s, valid, trained, served)
     stalled = _stalled(s, valid, trained)
     rows = [ready, _reconciling(s, stalled, ready, trained, served), stalled, valid, trained, gates]
     return rows if s.train_only else [*rows, served]
+
+
+def _valid(problem: tuple[str, str] | None) -> Condition:
+    return Condition("Valid", "False", *problem) if problem else Condition("Valid", "True", "Accepted", "")
 
 
 def _trained(s: Situation) -> Condition:
@@ -120,7 +130,7 @@ def _trained(s: Situation) -> Condition:
     if newest.finished:
         failure = newest.status.get("failure") or {}
         text = f"{newest.name} failed in step {failure.get('step')}: {failure.get('message')}"
-        return Condition("Trained", "False", str(failure.get("reason") or newest.phase), outcomes.shorten(text))
+        return Condition("Trained", "False", str(failure.get("reason") or newest.phase), text)
     return Condition("Trained", "False", "Training", f"{newest.name} is in training")
 
 
@@ -135,9 +145,9 @@ def _served(s: Situation) -> Condition:
         return Condition("Served", "False", "NothingToServe", "no accepted version yet")
     if s.answering == s.target.name:
         return Condition("Served", "True", "Serving", f"{s.answering} answers requests")
-    trouble = outcomes.shorten(s.verdict.trouble) if s.verdict.trouble else f"{s.target.name} is being deployed"
+    trouble = s.verdict.trouble or f"{s.target.name} is being deployed"
     if s.answering is not None:
-        trouble = outcomes.shorten(f"{s.answering} answers requests; {trouble}")
+        trouble = f"{s.answering} answers requests; {trouble}"
     return Condition("Served", "True" if s.answering else "False", s.verdict.reason, trouble)
 
 
@@ -156,6 +166,8 @@ def _stalled(s: Situation, valid: Condition, trained: Condition) -> Condition:
         return Condition("Stalled", "True", valid.reason, valid.message)
     if s.wanted is not None and s.wanted.phase in ("Failed", "Rejected"):
         return Condition("Stalled", "True", trained.reason, trained.message)
+    if s.verdict.refused:
+        return Condition("Stalled", "True", s.verdict.reason, s.verdict.trouble or "")
     return Condition("Stalled", "False", "Progressing", "")
 
 

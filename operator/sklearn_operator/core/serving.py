@@ -132,12 +132,16 @@ def _first_difference(wanted: Any, live: Any, path: str) -> str | None:
 
 @dataclass(frozen=True)
 class Verdict:
-    """``live``: the version answers, proved. ``rolled_out``: everything but the proof. ``trouble``: why it is late."""
+    """``live``: the version answers, proved. ``rolled_out``: everything but the proof. ``trouble``: why it is late.
+
+    ``refused``: as the manifest is now, it never will.
+    """
 
     live: bool = False
     rolled_out: bool = False
     trouble: str | None = None
     reason: str = "Deploying"
+    refused: bool = False
 
 
 def carried_version(service: observed.Json | None) -> str | None:
@@ -147,13 +151,19 @@ def carried_version(service: observed.Json | None) -> str | None:
     return str(label) if label else None
 
 
+def template_version(deployment: observed.Json | None) -> str | None:
+    """The version whose pods the Deployment makes."""
+    template = (((deployment or {}).get("spec") or {}).get("template") or {}).get("metadata") or {}
+    label = (template.get("labels") or {}).get(naming.LABEL_VERSION)
+    return str(label) if label else None
+
+
 def rolled_out(service: observed.Json | None, deployment: observed.Json | None) -> str | None:
     """The version whose pods are all of the pods, by the Deployment; None while a roll is under way."""
     if service is None or deployment is None:
         return None
     version = carried_version(service)
-    template = ((deployment.get("spec") or {}).get("template") or {}).get("metadata") or {}
-    if version is None or (template.get("labels") or {}).get(naming.LABEL_VERSION) != version:
+    if version is None or template_version(deployment) != version:
         return None
     status = deployment.get("status") or {}
     metadata = deployment.get("metadata") or {}
@@ -179,7 +189,18 @@ def verdict(serving: observed.Serving, version: str) -> Verdict:
     if trouble is not None:
         text = f"pod {trouble.pod}: {trouble.reason}: {trouble.message}".rstrip(": ")
         return Verdict(trouble=text, reason=trouble.reason)
-    return _by_kserve(serving, version)
+    return _without_pods(serving.deployment, version) or _by_kserve(serving, version)
+
+
+def _without_pods(deployment: observed.Json | None, version: str) -> Verdict | None:
+    """Why there is no pod that could say what is wrong: quotas and admission webhooks refuse it before it exists."""
+    if template_version(deployment) != version:
+        return None
+    for row in ((deployment or {}).get("status") or {}).get("conditions") or []:
+        if row.get("type") == "ReplicaFailure" and row.get("status") == "True":
+            reason = str(row.get("reason") or "ReplicaFailure")
+            return Verdict(trouble=f"no pod can be created: {row.get('message') or reason}", reason=reason)
+    return None
 
 
 def _by_kserve(serving: observed.Serving, version: str) -> Verdict:

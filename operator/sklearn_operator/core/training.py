@@ -6,12 +6,18 @@ gates, schedules, history and the operator's own defaults are not in it, so chan
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from sklearn_operator import api
-from sklearn_operator.core import naming, observed, parameters
+from sklearn_operator.core import naming, observed, parameters, typed
 from sklearn_operator.core.settings import Settings
 
+#: The strings of a JSON text, and the opening brackets of a list that begins with a list.
+_STRING_OR_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?=\[)')
+_ESCAPES = {"[": "\\u005b", "{": "\\u007b", "$": "\\u0024"}
 _HASHED_TRAINING = {"image", "requirements", "seed"}
 
 
@@ -29,6 +35,42 @@ def training_hash(spec: api.SklearnModelSpec) -> str:
         "training": _explicit(spec.training, include=_HASHED_TRAINING),
     }
     return naming.digest({name: part for name, part in parts.items() if part})
+
+
+def run_hash(spec: api.SklearnModelSpec) -> str:
+    """Hash of everything that a run depends on: how it trains and with whose credentials included."""
+    return naming.digest(_run_inputs(spec))
+
+
+def made_as(version: observed.Version, spec: api.SklearnModelSpec) -> bool:
+    """Whether the version's run had what the manifest says now.
+
+    A default that only one of the two writes out is no difference: a later release may add fields.
+    """
+    named = _run_inputs(spec, exclude_defaults=True)
+    return _within(named, version.training) and _within(version.training, _run_inputs(spec))
+
+
+def _run_inputs(spec: api.SklearnModelSpec, **selection: Any) -> dict[str, Any]:
+    parts: dict[str, api.ApiModel | None] = {
+        "data": spec.data,
+        "model": spec.model,
+        "evaluation": spec.evaluation or api.EvaluationSpec(),
+        "training": spec.training or api.TrainingSpec(),
+        "pipeline": spec.pipeline or api.PipelineSpec(),
+    }
+    return {
+        name: part.model_dump(mode="json", by_alias=True, exclude_none=True, **selection)
+        for name, part in parts.items()
+        if part is not None
+    }
+
+
+def _within(small: Any, large: Any) -> bool:
+    """Whether all that ``small`` says, ``large`` says too; an empty mapping says nothing."""
+    if isinstance(small, Mapping) and isinstance(large, Mapping):
+        return all(value == {} or (key in large and _within(value, large[key])) for key, value in small.items())
+    return naming.digest(small) == naming.digest(large)
 
 
 def _explicit(part: api.ApiModel | None, **selection: Any) -> dict[str, Any]:
@@ -76,10 +118,25 @@ def run_config(
         "image": image(version, settings),
         "seed": int((frozen_inputs.get("training") or {}).get("seed") or 0),
         "data": data,
-        "estimator": parameters.typed_estimator(frozen_inputs["model"]["estimator"], catalogue),
+        "estimator": typed.estimator(frozen_inputs["model"]["estimator"], catalogue),
         "evaluation": {"metrics": list(metrics)},
         "artifactUri": artifact_uri(model, version, settings),
     }
+
+
+def encode_config(config: Mapping[str, Any]) -> str:
+    """The configuration as JSON in which nobody on the way finds anything to expand.
+
+    The pipeline server replaces ``[[RunUUID]]`` and the like in string parameters, its driver ``{{$...}}``, Argo
+    ``{{...}}`` and the kubelet ``$(NAME)`` and ``$$``. JSON can spell each of these characters differently.
+    """
+    text = json.dumps(config, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _STRING_OR_BRACKETS.sub(_harmless, text)
+
+
+def _harmless(match: re.Match[str]) -> str:
+    found = match.group()
+    return "[ " if found == "[" else re.sub(r"\[(?=\[)|\{(?=\{)|\$", lambda one: _ESCAPES[one.group()], found)
 
 
 def image(version: observed.Version, settings: Settings) -> str:

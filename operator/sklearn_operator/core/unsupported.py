@@ -1,57 +1,85 @@
 """Fields of the API that this release does not act on yet.
 
-Invariant: a field that does nothing is refused, never ignored. When a feature lands, its line goes.
+Invariant: a field that would do nothing is refused, never ignored; saying what holds anyway is no request. When a
+feature lands, its line goes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from sklearn_operator import api
 from sklearn_operator.api import Problem
+from sklearn_operator.core import quantities
+from sklearn_operator.core.settings import Settings
+
+_ADVICE = "not implemented in this release; remove the field"
 
 
-def problems(spec: api.SklearnModelSpec) -> Iterator[Problem]:
-    """One problem per field that is set and not implemented."""
-    for path, asked in _asked(spec):
-        if asked:
-            yield Problem(path, "set", "not implemented in this release; remove the field")
-
-
-def _asked(spec: api.SklearnModelSpec) -> Iterator[tuple[str, object]]:
+def problems(spec: api.SklearnModelSpec, settings: Settings) -> Iterator[Problem]:
+    """One problem per field that asks for something that is not implemented."""
+    for path, part, *fields in _later(spec):
+        for field in fields:
+            info, value = type(part).model_fields[field], getattr(part, field)
+            if value != info.get_default(call_default_factory=True, validated_data={}):
+                where = f"{path}.{info.alias or field}"
+                yield Problem(where, api.show(_plain(value), where), _ADVICE)
     yield from _data(spec.data)
-    yield "spec.model.pipeline", spec.model.pipeline
-    yield "spec.model.script", spec.model.script
-    yield "spec.model.pretrained", spec.model.pretrained
-    yield "spec.tuning", spec.tuning
-    if spec.evaluation is not None:
-        yield "spec.evaluation.crossValidation", spec.evaluation.cross_validation
-        yield "spec.evaluation.gates", spec.evaluation.gates
-    if spec.training is not None:
-        yield "spec.training.requirements", spec.training.requirements
-        yield "spec.training.nodeSelector", spec.training.node_selector
-        yield "spec.training.tolerations", spec.training.tolerations
-        yield "spec.training.imagePullSecrets", spec.training.image_pull_secrets
-        yield "spec.training.cache", spec.training.cache
-    if spec.artifacts is not None:
-        yield "spec.artifacts", spec.artifacts.model_fields_set
+    yield from _resources(spec.training.resources)
+    serving = spec.serving
+    if serving is not None and serving.runtime not in (None, settings.runtime):
+        text = f"{_ADVICE}; models are served by {settings.runtime}"
+        yield Problem("spec.serving.runtime", str(serving.runtime), text)
+
+
+def _later(spec: api.SklearnModelSpec) -> Iterator[tuple[Any, ...]]:
+    """Path, model and the fields of it that have to be left at their defaults."""
+    yield "spec", spec, "tuning"
+    yield "spec.model", spec.model, "pipeline", "script", "pretrained"
+    yield "spec.evaluation", spec.evaluation, "cross_validation", "gates"
+    yield (
+        "spec.training", spec.training, "requirements", "node_selector", "tolerations", "image_pull_secrets", "cache",
+    )  # fmt: skip
+    yield "spec.artifacts", spec.artifacts, "uri", "credentials_secret", "compress"
+    yield "spec.rollout", spec.rollout, "approval", "version", "canary"
+    yield (
+        "spec.retraining", spec.retraining, "schedule", "time_zone", "concurrency_policy", "starting_deadline",
+        "min_interval",
+    )  # fmt: skip
     if spec.serving is not None:
-        yield "spec.serving.runtime", spec.serving.runtime
-        yield "spec.serving.deploymentMode", spec.serving.deployment_mode != "Standard"
-    if spec.rollout is not None:
-        yield "spec.rollout.approval", spec.rollout.approval != "Automatic"
-        yield "spec.rollout.version", spec.rollout.version
-        yield "spec.rollout.canary", spec.rollout.canary
-    if spec.retraining is not None:
-        yield "spec.retraining", spec.retraining.model_fields_set
+        yield "spec.serving", spec.serving, "deployment_mode"
+    if spec.data is not None:
+        yield "spec.data", spec.data, "weight"
 
 
-def _data(data: api.DataSpec | None) -> Iterator[tuple[str, object]]:
+def _data(data: api.DataSpec | None) -> Iterator[Problem]:
     if data is None:
         return
     uri = data.source.uri or ""
-    yield "spec.data.source.uri", uri and not uri.startswith("s3://")
-    yield "spec.data.source.uri", uri.endswith("/")
-    yield "spec.data.weight", data.weight
-    if data.split is not None:
-        yield "spec.data.split.strategy", data.split.strategy not in ("Random", "None")
+    path = "spec.data.source.uri"
+    if uri and not uri.startswith("s3://"):
+        yield Problem(path, api.show(uri), "only s3:// is implemented in this release; put the file into the store")
+    elif uri.endswith("/"):
+        yield Problem(path, api.show(uri), "a prefix is not implemented in this release; name one object")
+    if data.split.strategy not in ("Random", "None"):
+        text = "not implemented in this release; choose Random or None"
+        yield Problem("spec.data.split.strategy", data.split.strategy, text)
+
+
+def _resources(resources: api.Resources | None) -> Iterator[Problem]:
+    """A Kubeflow pipeline knows cpu, memory and one kind of device for a task."""
+    if resources is None:
+        return
+    for kind, amounts in (("requests", resources.requests), ("limits", resources.limits)):
+        devices = [name for name in amounts if quantities.is_device(name)]
+        others = [name for name in amounts if name not in ("cpu", "memory", *devices[:1])]
+        for name in others:
+            text = "not implemented in this release; tasks take cpu, memory and one device such as nvidia.com/gpu"
+            yield Problem(api.join(f"spec.training.resources.{kind}", name), api.show(amounts[name]), text)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value.model_dump(by_alias=True, exclude_unset=True) if isinstance(value, api.ApiModel) else value

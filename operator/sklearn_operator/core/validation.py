@@ -1,21 +1,25 @@
 """Whether a manifest is accepted, and what is wrong with it if not.
 
 Invariant: everything that the spec alone can tell is told here, before any pod starts: field, value, and what would
-be right.
+be right. The first few problems are enough: nobody can make the search for more of them expensive.
 """
 
 from __future__ import annotations
 
-import difflib
+import itertools
+import re
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePosixPath
 
 from sklearn_operator import api
 from sklearn_operator.api import Problem
-from sklearn_operator.core import observed, outcomes, parameters, quantities, unsupported
+from sklearn_operator.core import observed, parameters, quantities, serving, suitability, unsupported, wording
 from sklearn_operator.core.settings import Settings
+from sklearn_steps import contract
 
-_SPEC_LIMIT = 64 * 1024
 _NAME_LIMIT = 40
+_SERVED_NAME = re.compile("[a-z]([-a-z0-9]*[a-z0-9])?")
+_SHOWN = 5
 
 
 class NotAccepted(Exception):
@@ -24,111 +28,85 @@ class NotAccepted(Exception):
     def __init__(self, reason: str, problems: Sequence[Problem]) -> None:
         self.reason = reason
         self.problems = tuple(problems)
-        self.message = outcomes.shorten("; ".join(f"{p.path}: {p.value}: {p.message}" for p in self.problems[:5]))
+        self.message = wording.message("; ".join(map(str, self.problems[:_SHOWN])))
         super().__init__(self.message)
 
 
 def accept(model: observed.Model, settings: Settings, catalogue: parameters.Catalogue) -> api.SklearnModelSpec:
     """The parsed spec; raises NotAccepted."""
-    if len(model.key.name) > _NAME_LIMIT:
-        text = f"a name has at most {_NAME_LIMIT} characters, so that every name derived from it fits"
-        raise NotAccepted("Invalid", [Problem("metadata.name", model.key.name, text)])
-    size = len(str(model.spec))
-    if size > 2 * _SPEC_LIMIT:
-        text = f"a spec has at most {_SPEC_LIMIT // 1024} KiB; put data and scripts into a ConfigMap or the store"
-        raise NotAccepted("Invalid", [Problem("spec", f"about {size // 1024} KiB", text)])
+    _refuse_if_any("Invalid", _name(model))
     try:
         spec = api.parse_spec(model.spec)
     except api.InvalidSpec as error:
         raise NotAccepted("Invalid", error.problems) from None
-    _refuse_if_any("NotImplemented", unsupported.problems(spec))
-    _refuse_if_any("Invalid", _problems(spec, settings, catalogue))
+    _refuse_if_any("NotImplemented", unsupported.problems(spec, settings))
+    _refuse_if_any("Invalid", _problems(model, spec, settings, catalogue))
     return spec
 
 
 def _refuse_if_any(reason: str, problems: Iterable[Problem]) -> None:
-    found = list(problems)
+    found = list(itertools.islice(problems, _SHOWN))
     if found:
         raise NotAccepted(reason, found)
 
 
-def _problems(spec: api.SklearnModelSpec, settings: Settings, catalogue: parameters.Catalogue) -> Iterator[Problem]:
+def _name(model: observed.Model) -> Iterator[Problem]:
+    if len(model.key.name) > _NAME_LIMIT:
+        text = f"has {len(model.key.name)} characters; a name has at most {_NAME_LIMIT}, so that every name derived "
+        yield Problem("metadata.name", model.key.name, f"{text}from it fits")
+
+
+def _problems(
+    model: observed.Model, spec: api.SklearnModelSpec, settings: Settings, catalogue: parameters.Catalogue
+) -> Iterator[Problem]:
     estimator = spec.model.estimator
     if estimator is not None:
-        document = estimator.model_dump(mode="json", by_alias=True, exclude_none=True)
-        # exclude_none drops explicit nulls among the parameters, which mean something to scikit-learn.
-        document["params"] = dict(estimator.params or {})
-        yield from parameters.problems(document, catalogue, "spec.model.estimator")
-        known = catalogue.estimators.get(document["class"])
-        if known is not None:
-            yield from _as_model(known, spec, catalogue)
-    yield from _training(spec, settings)
-    yield from _quantities(spec)
+        path = "spec.model.estimator"
+        document = estimator.model_dump(mode="json", by_alias=True)
+        wrong = list(itertools.islice(parameters.problems(document, catalogue, path), _SHOWN))
+        yield from wrong or suitability.problems(document, spec, catalogue, path)
+    if spec.data is not None:
+        yield from _file(spec.data)
+    yield from _training(spec.training, settings)
+    if spec.serving is not None:
+        yield from _serving(model.key.name, spec.serving)
 
 
-_MODEL_KINDS = frozenset({"classifier", "regressor", "clusterer", "outlier_detector"})
-
-
-def _as_model(
-    estimator: parameters.Estimator, spec: api.SklearnModelSpec, catalogue: parameters.Catalogue
-) -> Iterator[Problem]:
-    path = "spec.model.estimator.class"
-    if estimator.kind not in _MODEL_KINDS:
-        text = f"is a {estimator.kind}, not a classifier, regressor or clusterer; a model must be able to predict"
-        yield Problem(path, estimator.path, text)
+def _file(data: api.DataSpec) -> Iterator[Problem]:
+    """The format of a file, where it is named by its suffix."""
+    source = data.source
+    field, name = ("uri", source.uri) if source.uri else ("configMap.key", source.config_map and source.config_map.key)
+    if not name:
         return
-    yield from _metrics(estimator, spec, catalogue)
-    data = spec.data
-    if data is None:
-        return
-    supervised = estimator.kind in ("classifier", "regressor")
-    builtin = data.source.builtin
-    if builtin is None and supervised and not data.target:
-        yield Problem("spec.data.target", "absent", f"{estimator.path} is a {estimator.kind}: name the target column")
-    if builtin is not None and data.target:
-        yield Problem(
-            "spec.data.target", str(data.target), f"the builtin data set {builtin} has its own target; remove it"
-        )
-    if builtin is not None and estimator.kind == "classifier" and catalogue.datasets.get(str(builtin)) == "regression":
-        text = f"the target of {builtin} is a number; {estimator.path} is a classifier: choose a regressor"
-        yield Problem("spec.data.source.builtin", str(builtin), text)
+    kind = data.format or contract.SUFFIXES.get(PurePosixPath(name).suffix.lower())
+    if kind is None:
+        text = f"the suffix of spec.data.source.{field} ({api.show(name)}) does not tell the format"
+        yield Problem("spec.data.format", "absent", f"{text}: set it to csv, parquet or jsonl")
+    elif kind != "csv" and "csv" in data.model_fields_set:
+        text = f"is for CSV, and spec.data.source.{field} ({api.show(name)}) is {kind}: remove it"
+        yield Problem("spec.data.csv", api.show(data.csv.model_dump(by_alias=True, exclude_unset=True)), text)
 
 
-def _metrics(
-    estimator: parameters.Estimator, spec: api.SklearnModelSpec, catalogue: parameters.Catalogue
-) -> Iterator[Problem]:
-    names = spec.evaluation.metrics if spec.evaluation is not None else ()
-    for index, name in enumerate(names or ()):
-        path = f"spec.evaluation.metrics[{index}]"
-        kinds = catalogue.scorers.get(name)
-        if kinds is None:
-            close = difflib.get_close_matches(name, catalogue.scorers, n=1, cutoff=0.5)
-            advice = f"did you mean {close[0]}?" if close else "see sklearn.metrics.get_scorer_names()"
-            yield Problem(path, name, f"there is no such scorer; {advice}")
-        elif estimator.kind not in kinds:
-            yield Problem(
-                path, name, f"does not fit a {estimator.kind}; it is for {' or '.join(sorted(kinds)) or 'none'}"
-            )
-
-
-def _training(spec: api.SklearnModelSpec, settings: Settings) -> Iterator[Problem]:
-    account = spec.training.service_account_name if spec.training is not None else None
+def _training(training: api.TrainingSpec, settings: Settings) -> Iterator[Problem]:
+    account = training.service_account_name
     if account and account not in settings.service_accounts:
         allowed = ", ".join(sorted(settings.service_accounts)) or "none"
         text = f"is not among the service accounts that the operator's settings allow ({allowed})"
         yield Problem("spec.training.serviceAccountName", account, text)
+    yield from _resources("spec.training.resources", training.resources)
 
 
-def _quantities(spec: api.SklearnModelSpec) -> Iterator[Problem]:
-    for path, resources in (
-        ("spec.training.resources", spec.training.resources if spec.training else None),
-        ("spec.serving.resources", spec.serving.resources if spec.serving else None),
-    ):
-        if resources is None:
-            continue
-        for kind in ("requests", "limits"):
-            for name, value in (getattr(resources, kind) or {}).items():
-                try:
-                    quantities.parse(value)
-                except ValueError as error:
-                    yield Problem(f"{path}.{kind}.{name}", str(value), str(error))
+def _resources(path: str, resources: api.Resources | None) -> Iterator[Problem]:
+    if resources is not None:
+        yield from quantities.problems(path, resources.requests, resources.limits)
+
+
+def _serving(name: str, spec: api.ServingSpec) -> Iterator[Problem]:
+    if not _SERVED_NAME.fullmatch(name):
+        text = "the name of a served model begins with a letter and has only lower-case letters, digits and '-'"
+        yield Problem("metadata.name", name, f"{text}, as KServe wants it; rename it or remove spec.serving")
+    yield from _resources("spec.serving.resources", spec.resources)
+    for index, variable in enumerate(spec.env):
+        if variable.name in serving.OWN_VARIABLES:
+            text = "is set by the operator; choose another name"
+            yield Problem(f"spec.serving.env[{index}].name", variable.name, text)

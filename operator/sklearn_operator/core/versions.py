@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sklearn_operator.core import naming, observed
+from sklearn_operator import api
+from sklearn_operator.core import naming, observed, training
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,12 @@ def wanted(versions: Sequence[observed.Version], training_hash: str) -> observed
     return newest([version for version in versions if version.training_hash == training_hash and not version.deleting])
 
 
-def missing_trigger(model: observed.Model, versions: Sequence[observed.Version], training_hash: str) -> Trigger | None:
+def missing_trigger(
+    model: observed.Model,
+    versions: Sequence[observed.Version],
+    training_hash: str,
+    spec: api.SklearnModelSpec | None = None,
+) -> Trigger | None:
     """The trigger that has no version yet, or None.
 
     A manifest that goes back to an earlier state finds its good version again. If that one had failed and something
@@ -51,15 +57,27 @@ def missing_trigger(model: observed.Model, versions: Sequence[observed.Version],
     current = wanted(versions, training_hash)
     latest = newest(versions)
     keys = {version.trigger_key for version in versions}
-    if current is None:
+    if current is None or latest is None:
         key = training_hash if latest is None else f"{training_hash}/after-v{latest.number}"
         return Trigger("SpecChange", key)
-    if current.phase in ("Failed", "Canceled") and latest is not None and latest.number > current.number:
+    if current.phase == "Canceled" or (current.phase == "Failed" and latest.number > current.number):
         return Trigger("SpecChange", f"{training_hash}/after-v{latest.number}")
+    if current.phase == "Failed" and spec is not None and (way := _another_way(current, spec)):
+        return Trigger("SpecChange", f"{way}/after-v{latest.number}")
     request = retrain_request(model)
     if request and f"manual/{request}" not in keys and model.status.get("retrainHandled") != request:
         return Trigger("Manual", f"manual/{request}")
     return None
+
+
+def _another_way(failed: observed.Version, spec: api.SklearnModelSpec) -> str | None:
+    """What fails for want of memory or of the right Secret is not tried in vain once the manifest gives another.
+
+    None if the version was made with what the manifest says now. The key of a second try names it, so that whatever
+    the API server makes of the frozen inputs, one manifest never leads to a third.
+    """
+    key = f"{failed.training_hash}/with-{training.run_hash(spec)[:16]}"
+    return None if failed.trigger_key.startswith(key) or training.made_as(failed, spec) else key
 
 
 def retrain_request(model: observed.Model) -> str | None:

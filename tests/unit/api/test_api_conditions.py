@@ -1,9 +1,9 @@
-"""Conditions keep their transition times; durations read what the CRD lets pass."""
+"""Reasons are words that Kubernetes takes; durations read what the CRD lets pass."""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -12,46 +12,25 @@ from hypothesis import strategies as st
 from sklearn_operator import api
 from sklearn_operator.api import fields
 
-THEN = datetime(2026, 1, 1, tzinfo=UTC)
-NOW = THEN + timedelta(hours=1)
 
-
-def condition(kind: str, status: str, reason: str = "Training", since: datetime = THEN) -> api.Condition:
-    return api.Condition.model_validate(
-        {"type": kind, "status": status, "reason": reason, "message": "", "lastTransitionTime": since}
-    )
-
-
-def test_the_time_stays_while_the_status_does() -> None:
-    (merged,) = api.merge([condition("Ready", "False")], [condition("Ready", "False", "Deploying", NOW)], NOW)
-    assert (merged.reason, merged.last_transition_time) == ("Deploying", THEN)
-
-
-def test_the_time_moves_with_the_status() -> None:
-    (merged,) = api.merge([condition("Ready", "False")], [condition("Ready", "True", "Serving")], NOW)
-    assert merged.last_transition_time == NOW
-
-
-def test_a_new_condition_begins_now_and_a_dropped_one_is_gone() -> None:
-    (merged,) = api.merge([condition("Served", "True")], [condition("Ready", "True")], NOW)
-    assert (merged.type, merged.last_transition_time) == ("Ready", NOW)
-
-
-def test_the_order_is_fixed() -> None:
-    kinds = [str(kind) for kind in api.ConditionType]
-    merged = api.merge([], [condition(kind, "True") for kind in [*reversed(kinds), "Other"]], NOW)
-    assert [one.type for one in merged] == [*kinds, "Other"]
-    assert kinds[:3] == ["Ready", "Reconciling", "Stalled"]
-
-
-def test_merging_again_changes_nothing() -> None:
-    once = api.merge([], [condition("Ready", "True"), condition("Valid", "True", "Accepted")], NOW)
-    assert api.merge(once, once, NOW + timedelta(hours=1)) == once
+def condition(reason: str) -> api.Condition:
+    fields = {"type": "Ready", "status": "True", "reason": reason, "message": ""}
+    return api.Condition.model_validate(fields | {"lastTransitionTime": "2026-01-01T00:00:00Z"})
 
 
 @pytest.mark.parametrize("reason", api.Reason)
 def test_reasons_are_what_kubernetes_takes(reason: str) -> None:
-    condition("Ready", "True", reason)
+    condition(reason)
+
+
+@pytest.mark.parametrize("reason", ["", "two words", "1st", "Ends:", "naïve", "-"])
+def test_what_kubernetes_does_not_take_as_a_reason(reason: str) -> None:
+    with pytest.raises(ValueError):
+        condition(reason)
+
+
+def test_kstatus_finds_its_conditions_first() -> None:
+    assert [str(kind) for kind in api.ConditionType][:3] == ["Ready", "Reconciling", "Stalled"]
 
 
 @pytest.mark.parametrize(

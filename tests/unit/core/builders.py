@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sklearn_operator.core import naming, observed
+from sklearn_operator.core import naming, observed, parameters
+from sklearn_operator.runtime import resources
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 UID = "11111111-2222-3333-4444-555555555555"
@@ -15,6 +17,12 @@ DIGITS: dict[str, Any] = {
     "model": {"estimator": {"class": "sklearn.svm.SVC", "params": {"gamma": 0.001}}},
     "serving": {},
 }
+
+
+@functools.cache
+def catalogue() -> parameters.Catalogue:
+    """The one that is shipped."""
+    return parameters.Catalogue.parse(resources.catalogue())
 
 
 def model(spec: dict[str, Any] | None = None, **changes: Any) -> observed.Model:

@@ -1,0 +1,54 @@
+"""Numbers in the type that their parameter takes: JSON knows one kind of number, scikit-learn two.
+
+Invariant: a value that ``parameters.problems`` finds nothing wrong with has exactly one type here, whatever spelling of
+the number came back from the API server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sklearn_operator.core import parameters
+
+_UNKNOWN = parameters.Parameter()
+
+
+def estimator(spec: Mapping[str, Any], catalogue: parameters.Catalogue) -> dict[str, Any]:
+    """``{class, params}`` with every number in its type, those of nested estimators included."""
+    known = catalogue.estimators.get(str(spec.get("class")))
+    rules = known.parameters if known else {}
+    given = spec.get("params") or {}
+    params = {name: _value(value, rules.get(name, _UNKNOWN), catalogue) for name, value in given.items()}
+    return {"class": spec["class"], "params": params}
+
+
+def _value(value: Any, rules: parameters.Parameter, catalogue: parameters.Catalogue) -> Any:
+    if isinstance(value, Mapping):
+        form = parameters.typed_form(value)
+        if form is not None:
+            return int(form[1]) if form[0] == "int" else float(form[1])
+        if "class" in value:
+            return estimator(value, catalogue)
+        return {key: _value(item, _UNKNOWN, catalogue) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_value(item, _UNKNOWN, catalogue) for item in value]
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value
+    return _number(value, rules)
+
+
+def _number(value: float, rules: parameters.Parameter) -> float | int:
+    """``C: 1`` becomes 1.0 where only a float fits, ``degree: 3.0`` becomes 3 where only an integer does."""
+    whole = float(value).is_integer()
+    takes_int = bool(rules.types & {"int", "random_state"}) or any(
+        item.type == "int" and item.contains(value) for item in rules.intervals
+    )
+    takes_float = "float" in rules.types or any(
+        item.type == "float" and item.contains(value) for item in rules.intervals
+    )
+    if isinstance(value, int) and takes_float and not takes_int:
+        return float(value)
+    if isinstance(value, float) and whole and takes_int and not takes_float:
+        return int(value)
+    return value
