@@ -166,7 +166,10 @@ async def connect(
     """A client for the API server at ``url``, which may carry a path prefix. ``ca_file`` adds to the system's CAs."""
     verify = ssl.create_default_context()
     if ca_file:
-        verify.load_verify_locations(cafile=ca_file)
+        try:
+            verify.load_verify_locations(cafile=ca_file)
+        except OSError as error:
+            raise errors.Rejected(f"kfp: {ca_file} holds no certificate authorities: {error.strerror}") from error
     client = httpx.AsyncClient(
         base_url=url,
         verify=verify,

@@ -96,7 +96,12 @@ class Transport:
                 token = await asyncio.to_thread(self._token_file.read_text)
             except OSError as error:
                 raise errors.Transient(f"kfp: token file {self._token_file}: {error.strerror}") from error
-            headers["Authorization"] = f"Bearer {token.strip()}"
+            except UnicodeDecodeError as error:
+                raise errors.Transient(f"kfp: token file {self._token_file} holds no token") from error
+            token = token.strip()
+            if not (token.isascii() and token.isprintable()):
+                raise errors.Transient(f"kfp: token file {self._token_file} holds no token")
+            headers["Authorization"] = f"Bearer {token}"
         return headers
 
 
@@ -118,7 +123,7 @@ def translated(method: str, path: str) -> Iterator[None]:
     except httpx.TransportError as error:
         kind = _Retryable if method == "GET" else errors.Ambiguous
         raise kind(f"{what}: connection lost ({type(error).__name__})") from error
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
         kind = errors.Transient if method == "GET" else errors.Ambiguous
         raise kind(f"{what}: {type(error).__name__}") from error
 

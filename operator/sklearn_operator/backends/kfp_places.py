@@ -60,7 +60,10 @@ class Places:
         found: list[dict[str, Any]] = []
         while True:
             answer = await self._http.get(f"{API}/{collection}", params)
-            found.extend(answer.get(key) or [])
+            rows = answer.get(key) or []
+            if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+                raise errors.Transient(f"kfp: {key} is no list of objects")
+            found.extend(rows)
             token = answer.get("next_page_token")
             if not token:
                 return found

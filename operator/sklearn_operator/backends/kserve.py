@@ -6,8 +6,9 @@ and, for a row recorded at training, the recorded output.
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import httpx
@@ -16,7 +17,9 @@ import orjson
 from sklearn_operator.backends import errors
 
 _TIMEOUT = httpx.Timeout(10.0, connect=3.0)
+_WHOLE = 15.0
 _RELATIVE = 1e-6
+_ANSWER_LIMIT = 1024 * 1024
 
 
 class HttpProber:
@@ -29,18 +32,23 @@ class HttpProber:
         """None when the answer proves the version; else why not. Never raises for anything the server does."""
         try:
             row = orjson.loads(golden)
-            body = request_for(row["columns"], row["rows"][:1])
+            body = orjson.dumps(request_for(row["columns"], row["rows"][:1]))
             expected = row["outputs"]["predict"][:1]
         except (orjson.JSONDecodeError, KeyError, TypeError, IndexError) as error:
             return f"golden.json cannot be read ({type(error).__name__})"
         url = f"{address.rstrip('/')}/v2/models/{model}/infer"
         try:
-            answer = await self._client.post(url, content=orjson.dumps(body), timeout=_TIMEOUT)
-        except httpx.HTTPError as error:
+            async with asyncio.timeout(_WHOLE), self._client.stream("POST", url, content=body) as answer:
+                if answer.status_code != 200:
+                    return f"{url} answers {answer.status_code}"
+                content = b""
+                async for chunk in answer.aiter_bytes():
+                    content += chunk
+                    if len(content) > _ANSWER_LIMIT:
+                        return f"{url} answers with more than {_ANSWER_LIMIT} bytes"
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, TimeoutError) as error:
             return f"no answer from {url}: {type(error).__name__}"
-        if answer.status_code != 200:
-            return f"{url} answers {answer.status_code}"
-        return _compare(answer.content, version, expected)
+        return _compare(content, version, expected)
 
 
 def request_for(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
@@ -79,12 +87,15 @@ def _compare(content: bytes, version: str, expected: Sequence[Any]) -> str | Non
     return None
 
 
-def _flat(value: Any) -> Any:
-    if isinstance(value, list):
-        for item in value:
-            yield from _flat(item)
-    else:
-        yield value
+def _flat(value: Any) -> Iterator[Any]:
+    """The scalars in order; without recursion, for nobody bounds how deep a server's answer nests."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting.extend(reversed(item))
+        else:
+            yield item
 
 
 def _same(answer: Any, wanted: Any) -> bool:
@@ -95,7 +106,8 @@ def _same(answer: Any, wanted: Any) -> bool:
 
 async def probe_client() -> httpx.AsyncClient:
     """The client for probes: no proxy, no redirects, few connections."""
-    return httpx.AsyncClient(trust_env=False, follow_redirects=False, limits=httpx.Limits(max_connections=16))
+    limits = httpx.Limits(max_connections=16)
+    return httpx.AsyncClient(trust_env=False, follow_redirects=False, limits=limits, timeout=_TIMEOUT)
 
 
 def unreachable(error: errors.BackendError) -> str:

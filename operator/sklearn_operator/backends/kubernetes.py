@@ -17,13 +17,17 @@ import aiohttp
 import orjson
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.config import config_exception
 
-from sklearn_operator.backends import errors
+from sklearn_operator.backends import errors, nesting
 
 _TIMEOUT = 30.0
 _MERGE = "application/merge-patch+json"
 _JSON_PATCH = "application/json-patch+json"
 _APPLY = "application/apply-patch+yaml"
+_DENIED = "denied the request"
+#: What the API server says of a JSON patch that it could not apply, a failed ``test`` included.
+_PATCH_FAILED = "the server rejected our request due to an error in our request"
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,14 @@ DEPLOYMENTS = Resource("apps/v1", "deployments")
 PODS = Resource("v1", "pods")
 
 
+@dataclass(frozen=True)
+class Listing:
+    """Everything of a kind, and the revision of the cluster that it shows."""
+
+    items: list[dict[str, Any]]
+    revision: int
+
+
 class KubernetesClient:
     """Reads and writes objects as plain JSON; see ``backends.errors`` for what it raises."""
 
@@ -67,9 +79,16 @@ class KubernetesClient:
     async def list_objects(
         self, resource: Resource, namespace: str | None, selector: Mapping[str, str] | None = None
     ) -> list[dict[str, Any]]:
+        return (await self.snapshot(resource, namespace, selector)).items
+
+    async def snapshot(
+        self, resource: Resource, namespace: str | None, selector: Mapping[str, str] | None = None
+    ) -> Listing:
+        """The same, with the revision at which it was true."""
         query = [("labelSelector", ",".join(f"{key}={value}" for key, value in selector.items()))] if selector else []
         answer = await self._call("GET", resource.path(namespace), query=query)
-        return list(answer.get("items") or [])
+        revision = str((answer.get("metadata") or {}).get("resourceVersion") or "")
+        return Listing(list(answer.get("items") or []), int(revision) if revision.isdecimal() else 0)
 
     async def create(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Raises Conflict when an object of that name exists."""
@@ -130,9 +149,11 @@ class KubernetesClient:
             status = int(answer.status)
             retry_after = (answer.response.headers or {}).get("Retry-After")
         if not 200 <= status <= 299:
-            raise _refusal(method, path, status, content, retry_after)
+            raise _refusal(method, path, status, content, retry_after, kind)
         with _translated(f"{method} {path}"):
-            parsed: dict[str, Any] = orjson.loads(content)
+            parsed = nesting.loads(content, wrapping=2)
+        if not isinstance(parsed, dict):
+            raise errors.Transient(f"kubernetes: {method} {path}: the answer is not an object")
         return parsed
 
 
@@ -140,12 +161,15 @@ class KubernetesClient:
 async def connect(kubeconfig: str | None, field_manager: str) -> AsyncIterator[KubernetesClient]:
     """A client from ``kubeconfig``, or from the pod's own service account."""
     configuration = Configuration()
-    if kubeconfig:
-        await config.load_kube_config(  # type: ignore[no-untyped-call]
-            config_file=kubeconfig, client_configuration=configuration
-        )
-    else:
-        await _in_cluster(configuration)
+    try:
+        if kubeconfig:
+            await config.load_kube_config(  # type: ignore[no-untyped-call]
+                config_file=kubeconfig, client_configuration=configuration
+            )
+        else:
+            await _in_cluster(configuration)
+    except (config_exception.ConfigException, OSError) as error:
+        raise errors.Rejected(f"kubernetes: no way to the cluster ({kubeconfig or 'in cluster'}): {error}") from error
     configuration.connection_pool_maxsize = 32
     async with ApiClient(configuration) as api:
         yield KubernetesClient(api, field_manager)
@@ -175,9 +199,13 @@ class _translated:
             raise errors.Transient(f"kubernetes: {self._what}: {type(error).__name__}") from error
         if isinstance(error, orjson.JSONDecodeError):
             raise errors.Transient(f"kubernetes: {self._what}: the answer is not JSON") from error
+        if isinstance(error, config_exception.ConfigException):
+            raise errors.Transient(f"kubernetes: {self._what}: the credentials cannot be renewed") from error
 
 
-def _refusal(method: str, path: str, status: int, content: bytes, retry_after: str | None) -> errors.BackendError:
+def _refusal(
+    method: str, path: str, status: int, content: bytes, retry_after: str | None, kind: str
+) -> errors.BackendError:
     try:
         message = str(orjson.loads(content).get("message") or "")
     except (orjson.JSONDecodeError, AttributeError):
@@ -187,10 +215,10 @@ def _refusal(method: str, path: str, status: int, content: bytes, retry_after: s
         return errors.NotFound(text)
     if status == 409:
         return errors.Conflict(text)
-    # A failed "test" of a JSON patch is a 422 without particulars; a validation error says what is invalid.
-    if status == 422 and method == "PATCH" and " is invalid" not in message:
+    if status == 422 and kind == _JSON_PATCH and message.startswith(_PATCH_FAILED):
         return errors.Conflict(text)
-    if status in (400, 405, 413, 415, 422):
+    # Admission webhooks say no with a 403, as missing rights do; only theirs is about the object.
+    if status in (400, 405, 413, 415, 422) or (status == 403 and _DENIED in message):
         return errors.Rejected(text)
     delay = float(retry_after) if retry_after and retry_after.isdecimal() else None
     return errors.Transient(text, retry_after=delay)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sklearn_operator.backends import errors
-from sklearn_operator.backends.kubernetes import Resource
+from sklearn_operator.backends.kubernetes import Listing, Resource
 
 _Key = tuple[str, str | None, str]
 
@@ -25,6 +25,7 @@ class MemoryKubernetes:
     def __init__(self) -> None:
         self.objects: dict[_Key, dict[str, Any]] = {}
         self._versions = itertools.count(1)
+        self._revision = 0
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> dict[str, Any] | None:
         found = self.objects.get((resource.plural, namespace, name))
@@ -33,14 +34,20 @@ class MemoryKubernetes:
     async def list_objects(
         self, resource: Resource, namespace: str | None, selector: Mapping[str, str] | None = None
     ) -> list[dict[str, Any]]:
+        return (await self.snapshot(resource, namespace, selector)).items
+
+    async def snapshot(
+        self, resource: Resource, namespace: str | None, selector: Mapping[str, str] | None = None
+    ) -> Listing:
         wanted = (selector or {}).items()
-        return [
+        found = [
             copy.deepcopy(item)
             for (plural, space, _), item in sorted(self.objects.items(), key=lambda entry: str(entry[0]))
             if plural == resource.plural
             and namespace in (None, space)
             and wanted <= (item["metadata"].get("labels") or {}).items()
         ]
+        return Listing(found, self._revision)
 
     async def create(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> dict[str, Any]:
         key = (resource.plural, namespace, body["metadata"]["name"])
@@ -106,7 +113,8 @@ class MemoryKubernetes:
 
     def _store(self, key: _Key, item: dict[str, Any]) -> dict[str, Any]:
         item = copy.deepcopy(item)
-        item["metadata"]["resourceVersion"] = str(next(self._versions))
+        self._revision = next(self._versions)
+        item["metadata"]["resourceVersion"] = str(self._revision)
         self.objects[key] = item
         return copy.deepcopy(item)
 

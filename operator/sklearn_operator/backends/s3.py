@@ -6,6 +6,8 @@ Invariant: this adapter never writes a model and never reads one; it sees JSON o
 from __future__ import annotations
 
 import asyncio
+import re
+import urllib.parse
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -17,6 +19,10 @@ from obstore.store import S3Store
 from sklearn_operator.backends import errors
 
 _DOCUMENT_LIMIT = 4 * 1024 * 1024
+#: Names that S3 has ever allowed; on some others the client panics instead of raising.
+_BUCKET = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
+_HOST = re.compile("[A-Za-z0-9._:-]+")
+_DENIED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"}
 
 
 class S3ArtifactStore:
@@ -33,6 +39,7 @@ class S3ArtifactStore:
         timeout: timedelta = timedelta(seconds=10),
     ) -> None:
         self._bucket = _split(uri)[0]
+        _check_endpoint(endpoint)
         seconds = f"{timeout.total_seconds():.0f} seconds"
         options: dict[str, Any] = {
             "endpoint": endpoint,
@@ -123,7 +130,21 @@ def _split(uri: str) -> tuple[str, str]:
     bucket, _, key = rest.partition("/")
     if scheme != "s3" or not bucket:
         raise errors.Rejected(f"store: {uri!r} is not of the form s3://bucket/prefix")
+    if not _BUCKET.fullmatch(bucket):
+        raise errors.Rejected(f"store: {bucket[:64]!r} in {uri[:256]!r} is no legal name of a bucket")
     return bucket, key
+
+
+def _check_endpoint(endpoint: str | None) -> None:
+    if endpoint is None:
+        return
+    try:
+        parts = urllib.parse.urlsplit(endpoint)
+        legal = parts.scheme in ("http", "https") and _HOST.fullmatch(parts.hostname or "") and parts.port != 0
+    except ValueError:
+        legal = False
+    if not legal:
+        raise errors.Rejected(f"store: endpoint {endpoint!r} is not of the form http://host:port")
 
 
 class _translated:
@@ -138,12 +159,30 @@ class _translated:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if error is None or isinstance(error, (errors.BackendError, asyncio.CancelledError)):
             return
-        if isinstance(error, (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError, PermissionError)):
-            raise errors.Transient(
-                f"store: {self._what}: access denied; check the operator's store credentials"
-            ) from error
-        # A listing of a missing bucket is a GenericError whose text alone tells.
-        if isinstance(error, (exceptions.NotFoundError, FileNotFoundError)) or "NoSuchBucket" in str(error):
-            raise errors.Transient(f"store: {self._what}: the bucket does not exist") from error
         if isinstance(error, (exceptions.BaseError, OSError, TimeoutError)):
-            raise errors.Transient(f"store: {self._what}: {type(error).__name__}") from error
+            raise errors.Transient(f"store: {self._what}: {_explained(error)}") from error
+        if isinstance(error, (ValueError, TypeError)):
+            raise errors.Rejected(f"store: {self._what!r} is no legal name of an object") from error
+        # What panics in the client comes out under names of its bindings, partly not even as an Exception.
+        if type(error).__module__.startswith("pyo3"):
+            raise errors.Transient(f"store: {self._what}: the S3 client broke down") from error
+
+
+def _explained(error: BaseException) -> str:
+    """What went wrong in words of ours: a listing fails with a GenericError whose text alone tells."""
+    text = str(error)
+    found = re.search(r"<Code>(\w{1,64})</Code>", text)
+    code = found.group(1) if found else ""
+    status = re.search(r"status code: (\d{3})", text)
+    refused = isinstance(error, (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError, PermissionError))
+    if refused or code in _DENIED:
+        return f"access denied ({code or 'no particulars'}); check the operator's store credentials"
+    if code == "NoSuchBucket" or isinstance(error, (exceptions.NotFoundError, FileNotFoundError)):
+        return "the bucket does not exist; create it, or correct the operator's store URI"
+    if code or status:
+        return f"the store answers {' '.join(filter(None, [status and status.group(1), code]))}"
+    if "kind: Connect" in text:
+        return "the store cannot be reached"
+    if "kind: Timeout" in text or isinstance(error, TimeoutError):
+        return "the store does not answer in time"
+    return type(error).__name__

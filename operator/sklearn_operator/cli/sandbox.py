@@ -38,6 +38,22 @@ def up(home: Home = None, only: Names = None, without: Names = None, restart: Na
 
 
 @app.command()
+def build(only: Names = None) -> None:
+    """Find or build what `up` would run, and start nothing: for a machine that is prepared before it is used."""
+    from rich import console
+
+    from sklearn_sandbox import assets, lifecycle, progress
+
+    with _saying_errors(), progress.reporting(console.Console(stderr=True)) as reporter:
+        binaries = {part.binary for part in lifecycle.select(only or None).values() if part.binary}
+        found = assets.ensure(binaries, reporter)
+        if "kube-apiserver" in binaries:
+            found["kubectl"] = assets.kubectl(reporter)
+    for path in found.values():
+        print(path)
+
+
+@app.command()
 def down(
     home: Home = None, purge: Annotated[bool, typer.Option("--purge", help="Drop its data and its keys too.")] = False
 ) -> None:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +20,7 @@ import kopf
 from sklearn_operator.backends import errors, kfp, kserve, kubernetes, s3
 from sklearn_operator.core import naming, observed, parameters, pipeline
 from sklearn_operator.runtime import cache as caching
-from sklearn_operator.runtime import handlers, health, resources
+from sklearn_operator.runtime import handlers, health, listing, resources, watches
 from sklearn_operator.runtime.executor import Executor
 from sklearn_operator.runtime.metrics import Metrics
 from sklearn_operator.runtime.observer import Ledger, Observer
@@ -32,33 +31,39 @@ from sklearn_operator.runtime.workqueue import WorkQueue
 
 _log = logging.getLogger(__name__)
 
-_LISTED = (
-    (caching.MODEL, kubernetes.MODELS, None),
-    (caching.VERSION, kubernetes.VERSIONS, None),
-    (caching.SERVICE, kubernetes.INFERENCE_SERVICES, {naming.LABEL_MANAGED_BY: naming.FIELD_MANAGER}),
-    (caching.DEPLOYMENT, kubernetes.DEPLOYMENTS, {naming.LABEL_MANAGED_BY: naming.FIELD_MANAGER}),
-)
+#: Kubernetes kills after 30 s: the pass under way ends first, then kopf.
+_LAST_ACTIONS = 15.0
+_TRANSPORT_END = 10.0
 
 
-async def run(settings: OperatorSettings, stop: asyncio.Event) -> None:
-    """Runs the operator until ``stop`` is set."""
+async def run(settings: OperatorSettings, stop: asyncio.Event, claim_signals: Callable[[], None]) -> None:
+    """Runs the operator until ``stop`` is set; raises when a part of it fails for good.
+
+    kopf takes the process's signals for itself when it starts; ``claim_signals`` is called to take them back.
+    """
     async with AsyncExitStack() as stack:
         kubeconfig = settings.kubeconfig or os.environ.get("KUBECONFIG") or None
         client = await stack.enter_async_context(kubernetes.connect(kubeconfig, naming.FIELD_MANAGER))
         metrics, cache = Metrics(), caching.Cache()
-        reconciler = await _reconciler(settings, client, cache, metrics, stack)
+        reconciler = await _reconciler(settings, client, cache, metrics, stop, stack)
         queue = WorkQueue(_guarded(reconciler), workers=settings.workers)
-        metrics.watch(lambda: len(queue), lambda: sum(1 for _ in cache.keys(caching.MODEL)))
-        state = _State()
-        await stack.enter_async_context(
-            health.serving(settings.health_host, settings.health_port, lambda: state.ready, metrics)
+        metrics.watch(
+            depth=lambda: len(queue),
+            models=lambda: sum(1 for _ in cache.keys(caching.MODEL)),
+            failing=lambda: queue.failing,
+            longest=lambda: queue.longest,
         )
-        await _prime(client, cache, settings.watched_namespaces(), stop)
-        await _work(settings, kubeconfig, cache, queue, state, stop)
-
-
-class _State:
-    ready = False
+        state = health.State(longest_pass=lambda: queue.longest)
+        await stack.enter_async_context(health.serving(settings.health_host, settings.health_port, state, metrics))
+        lister = listing.Lister(client, cache, settings.watched_namespaces(), metrics)
+        await lister.prime(stop)
+        if stop.is_set():
+            return
+        for kind in (caching.MODEL, caching.VERSION):
+            for key in cache.keys(kind):
+                queue.add(key)
+        transport = _Transport(settings, kubeconfig, cache, queue)
+        await _work(queue, lister, transport, settings.resync_period, state, stop, claim_signals)
 
 
 async def _reconciler(
@@ -66,6 +71,7 @@ async def _reconciler(
     client: kubernetes.KubernetesClient,
     cache: caching.Cache,
     metrics: Metrics,
+    stop: asyncio.Event,
     stack: AsyncExitStack,
 ) -> Reconciler:
     core = settings.for_core()
@@ -86,7 +92,7 @@ async def _reconciler(
     runs = Runs(backend, settings.kfp_poll_min * 0.8, time.monotonic)
     observer = Observer(client, cache, runs, store, kserve.HttpProber(http), core, ledger)
     executor = Executor(client, backend, store, runs, core, catalogue, pipelines, ledger, _now)
-    return Reconciler(observer, executor, core, catalogue, metrics, _now)
+    return Reconciler(observer, executor, core, catalogue, metrics, _now, stop.is_set)
 
 
 def _now() -> datetime:
@@ -94,94 +100,98 @@ def _now() -> datetime:
 
 
 def _guarded(reconciler: Reconciler) -> Callable[[observed.ModelKey], Awaitable[float | None]]:
+    """The reconciler says itself what an outside system will not do; what is left are bugs, told in full once each."""
+    told: dict[observed.ModelKey, str] = {}
+
     async def work(key: observed.ModelKey) -> float | None:
         try:
-            return await reconciler.reconcile(key)
+            delay = await reconciler.reconcile(key)
         except errors.BackendError:
             raise
-        except Exception:
-            _log.exception("%s: the pass broke off", key)
+        except Exception as bug:
+            again = told.get(key) == repr(bug)
+            told[key] = repr(bug)
+            _log.error("%s: the pass broke off: %r", key, bug, exc_info=None if again else bug)
             raise
+        told.pop(key, None)
+        return delay
 
     return work
 
 
-async def _prime(
-    client: kubernetes.KubernetesClient, cache: caching.Cache, namespaces: Sequence[str], stop: asyncio.Event
-) -> None:
-    """Lists every kind once; waits, and says so, while that is not possible."""
-    for kind, resource, selector in _LISTED:
-        for namespace in namespaces or (None,):
-            delay = 0.5
-            while not stop.is_set():
-                try:
-                    listed = await client.list_objects(resource, namespace, selector)
-                    break
-                except errors.BackendError as error:
-                    _log.error("cannot list %s yet: %s", resource.plural, error)
-                    await asyncio.sleep(delay)
-                    delay = min(delay * 2, 10.0)
-            else:
-                return
-            for raw in listed:
-                key = handlers.key_of(kind, raw)
-                if key is not None:
-                    cache.put(kind, key, raw)
+class _Transport:
+    """kopf, with its own way to end: the workers' last actions come first."""
+
+    def __init__(
+        self,
+        settings: OperatorSettings,
+        kubeconfig: str | None,
+        cache: caching.Cache,
+        queue: WorkQueue[observed.ModelKey],
+    ) -> None:
+        self._namespaces = settings.watched_namespaces()
+        kinds = listing.paths(self._namespaces)
+
+        def known(path: str, raw: Mapping[str, Any]) -> bool:
+            key = handlers.key_of(kinds[path], raw)
+            return key is None or cache.holds(kinds[path], key, raw)
+
+        self.watches = watches.Watches(list(kinds), known=known)
+        self.started, self.stop = asyncio.Event(), asyncio.Event()
+        self._registry = kopf.OperatorRegistry()
+        handlers.register(self._registry, cache, queue)
+        handlers.register_login(self._registry, kubeconfig, self.watches)
+
+    async def run(self) -> None:
+        operator = kopf.operator(
+            registry=self._registry,
+            settings=handlers.settings(cluster_wide=not self._namespaces),
+            clusterwide=not self._namespaces,
+            namespaces=self._namespaces,
+            stop_flag=self.stop,
+            ready_flag=self.started,
+        )
+        try:
+            await operator
+        except Exception as error:  # whatever it is: without kopf nobody tells us anything
+            raise watches.Blind(f"kopf has failed: {type(error).__name__}: {str(error)[:200]}") from error
+        if not self.stop.is_set():
+            raise watches.Blind("kopf has ended by itself")
 
 
 async def _work(
-    settings: OperatorSettings,
-    kubeconfig: str | None,
-    cache: caching.Cache,
     queue: WorkQueue[observed.ModelKey],
-    state: _State,
+    lister: listing.Lister,
+    transport: _Transport,
+    resync_period: float,
+    state: health.State,
     stop: asyncio.Event,
+    claim_signals: Callable[[], None],
 ) -> None:
-    registry = kopf.OperatorRegistry()
-    handlers.register(registry, cache, queue)
-    _register_login(registry, kubeconfig)
-    for kind in (caching.MODEL, caching.VERSION):
-        for key in cache.keys(kind):
-            queue.add(key)
+    async def claimed() -> None:
+        await transport.started.wait()
+        claim_signals()
+        await stop.wait()
+
+    # Whatever exists before kopf starts, kopf leaves alone when it ends.
+    stopping = asyncio.create_task(claimed(), name="stop")
     workers = asyncio.create_task(queue.run(), name="workers")
-    resync = asyncio.create_task(_resync(cache, queue, settings.resync_period), name="resync")
-    namespaces = settings.watched_namespaces()
-    transport = asyncio.create_task(
-        kopf.operator(
-            registry=registry,
-            settings=handlers.settings(),
-            clusterwide=not namespaces,
-            namespaces=namespaces,
-            stop_flag=stop,
-        ),
-        name="transport",
-    )
+    watching = asyncio.create_task(transport.run(), name="transport")
+    guard = asyncio.create_task(transport.watches.guard(), name="watch guard")
+    resync = asyncio.create_task(lister.resync(queue, resync_period), name="resync")
     state.ready = True
-    stopping = asyncio.create_task(stop.wait(), name="stop")
     try:
-        await asyncio.wait({workers, resync, transport, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        parts = {stopping, workers, watching, guard, resync}
+        done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
     finally:
         state.ready = False
         stop.set()
+        guard.cancel()
         resync.cancel()
         workers.cancel()
-        await asyncio.wait({workers, transport, stopping}, timeout=20)
-    for task in (workers, transport):
-        if task.done() and not task.cancelled() and task.exception() is not None:
-            raise task.exception() or RuntimeError("unreachable")
-
-
-def _register_login(registry: kopf.OperatorRegistry, kubeconfig: str | None) -> None:
-    @kopf.on.login(registry=registry)
-    async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-        if kubeconfig:
-            return kopf.login_with_kubeconfig(**kwargs)
-        return kopf.login_with_service_account(**kwargs)
-
-
-async def _resync(cache: caching.Cache, queue: WorkQueue[observed.ModelKey], period: float) -> None:
-    """Looks at everything once per period, spread over it: what no event told is found here."""
-    while True:
-        await asyncio.sleep(period)
-        for key in cache.keys(caching.MODEL):
-            queue.add_after(key, random.uniform(0, period / 4))
+        await asyncio.wait({workers, guard, resync}, timeout=_LAST_ACTIONS)
+        transport.stop.set()
+        await asyncio.wait({watching, stopping}, timeout=_TRANSPORT_END)
+    for task in (*done, watching, workers):
+        if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+            raise error

@@ -6,12 +6,11 @@ and starting over leads to the same place.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, assert_never
-
-import orjson
 
 from sklearn_operator.backends import errors, kubernetes, objects, ports
 from sklearn_operator.core import actions, attempts, naming, observed, parameters, pipeline, training
@@ -75,7 +74,7 @@ class Executor:
             case actions.ReportVersion():
                 await self._report_version(current, current.versions[action.version], action.status)
             case actions.ApplyInferenceService():
-                await self._client.apply(kubernetes.INFERENCE_SERVICES, namespace, action.manifest)
+                await self._apply_service(current.model.key, action.manifest)
             case actions.DeleteInferenceService():
                 await self._client.delete(kubernetes.INFERENCE_SERVICES, namespace, action.name)
             case actions.DeleteArtifacts():
@@ -106,6 +105,14 @@ class Executor:
             if version.deleting:
                 await self._release(key.namespace, version)
 
+    async def _apply_service(self, key: observed.ModelKey, manifest: dict[str, Any]) -> None:
+        try:
+            await self._client.apply(kubernetes.INFERENCE_SERVICES, key.namespace, manifest)
+        except errors.Rejected as refusal:
+            self._ledger.refusals[key] = observed.Refusal(manifest, str(refusal))
+            raise
+        self._ledger.refusals.pop(key, None)
+
     async def _submit(self, current: Pass, version: observed.Version) -> None:
         key = current.model.key
         run_id = naming.run_id(version.uid, version.attempt)
@@ -121,7 +128,7 @@ class Executor:
             description=f"{version.name}: {version.trigger_type}, training hash {version.training_hash[:12]}",
             pipeline=rendered.pipeline,
             platform=rendered.platform,
-            parameters={"config": orjson.dumps(config).decode()},
+            parameters={"config": training.encode_config(config)},
             service_account=rendered.service_account,
         )
         self._runs.put(key.namespace, run)
@@ -153,7 +160,6 @@ class Executor:
             return
         guard = {"op": "test", "path": "/metadata/uid", "value": version.uid}
         edit = [guard, *objects.finalizer_edit(version.finalizers, add=False)]
-        try:
+        with contextlib.suppress(errors.NotFound):
             await self._client.edit(kubernetes.VERSIONS, namespace, version.name, edit)
-        except errors.NotFound:
-            return
+        self._ledger.forget_version(version.uid)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import prometheus_client as prometheus
 
+import sklearn_operator
 from sklearn_operator.core import actions
 
 
@@ -35,6 +36,19 @@ class Metrics:
             "sklearn_operator_queue_depth", "Models waiting for a worker.", registry=self.registry
         )
         self._models = prometheus.Gauge("sklearn_operator_models", "Models known.", registry=self.registry)
+        self._failing = prometheus.Gauge(
+            "sklearn_operator_failing_models", "Models whose last pass failed.", registry=self.registry
+        )
+        self._longest = prometheus.Gauge(
+            "sklearn_operator_longest_pass_seconds", "Age of the oldest pass under way.", registry=self.registry
+        )
+        self._listings = prometheus.Counter(
+            "sklearn_operator_listings", "Listings of a whole kind, by result.", ["result"], registry=self.registry
+        )
+        build = prometheus.Gauge(
+            "sklearn_operator_build_info", "1, labelled with the version.", ["version"], registry=self.registry
+        )
+        build.labels(sklearn_operator.__version__).set(1)
 
     @contextmanager
     def reconciling(self) -> Iterator[None]:
@@ -49,10 +63,22 @@ class Metrics:
     def acted(self, action: actions.Action) -> None:
         self._actions.labels(type(action).__name__).inc()
 
-    def watch(self, depth: Callable[[], float], models: Callable[[], float]) -> None:
+    def listed(self, result: str) -> None:
+        self._listings.labels(result).inc()
+
+    def watch(
+        self,
+        *,
+        depth: Callable[[], float],
+        models: Callable[[], float],
+        failing: Callable[[], float],
+        longest: Callable[[], float],
+    ) -> None:
         """Gauges that are read when they are scraped."""
         self._depth.set_function(depth)
         self._models.set_function(models)
+        self._failing.set_function(failing)
+        self._longest.set_function(longest)
 
     def render(self) -> bytes:
         return prometheus.generate_latest(self.registry)

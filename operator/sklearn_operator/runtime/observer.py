@@ -40,6 +40,15 @@ class Ledger:
         self.unsubmitted: set[tuple[str, int]] = set()
         self.submitted_at: dict[str, datetime] = {}
         self.proven: dict[observed.ModelKey, tuple[str, int, str]] = {}
+        self.refusals: dict[observed.ModelKey, observed.Refusal] = {}
+
+    def forget_model(self, key: observed.ModelKey) -> None:
+        self.proven.pop(key, None)
+        self.refusals.pop(key, None)
+
+    def forget_version(self, uid: str) -> None:
+        self.submitted_at.pop(uid, None)
+        self.unsubmitted = {known for known in self.unsubmitted if known[0] != uid}
 
 
 class Observer:
@@ -92,7 +101,8 @@ class Observer:
     def settled(self, seen: Objects) -> observed.Observed:
         """The observation of a model about which nothing has to be asked."""
         proven = self._proven(seen)
-        return self._observed(seen, observed.Serving(seen.service, seen.deployment, proven=proven))
+        refusal = self.ledger.refusals.get(seen.model.key)
+        return self._observed(seen, observed.Serving(seen.service, seen.deployment, proven=proven, refusal=refusal))
 
     async def observe(self, seen: Objects) -> observed.Observed:
         """Asks all questions about the model and returns the whole picture."""
@@ -138,12 +148,25 @@ class Observer:
         namespace = model.key.namespace
         run = await self._runs.find(namespace, question.run_id, question.display_name)
         if run is not None and not run.state.terminal:
-            return observed.Attempt(run, troubles=await self._pod_troubles(namespace, {"pipeline/runid": run.id}))
+            troubles, failure = await asyncio.gather(
+                self._pod_troubles(namespace, {"pipeline/runid": run.id}), self._early_failure(question)
+            )
+            return observed.Attempt(run, outcomes.judge(None, failure, question.run_id), troubles)
         result, failure = await asyncio.gather(
             self._store.read(question.uri + contract.RESULT), self._store.read(question.uri + contract.FAILURE)
         )
         troubles = await self._pod_troubles(namespace, {"pipeline/runid": run.id}) if run and not result else ()
         return observed.Attempt(run, outcomes.judge(result, failure, question.run_id), troubles)
+
+    async def _early_failure(self, question: inquiry.RunQuestion) -> bytes | None:
+        """A task that failed for good says so while the pipeline still means to try it again.
+
+        A store that cannot be reached is no trouble yet: nothing else is asked of it before the run has ended.
+        """
+        try:
+            return await self._store.read(question.uri + contract.FAILURE)
+        except errors.Transient:
+            return None
 
     async def _pod_troubles(self, namespace: str, labels: Mapping[str, str]) -> tuple[observed.PodTrouble, ...]:
         return objects.pod_troubles(await self._client.list_objects(kubernetes.PODS, namespace, labels))
@@ -171,6 +194,7 @@ class Observer:
             troubles=objects.pod_troubles(pods),
             proven=self._proven(seen),
             probe_error=error,
+            refusal=self.ledger.refusals.get(seen.model.key),
         )
 
     async def _probe(self, seen: Objects, question: inquiry.ProbeQuestion) -> str | None:

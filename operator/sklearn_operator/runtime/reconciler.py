@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sklearn_operator.backends import errors
-from sklearn_operator.core import actions, inquiry, observed, parameters, report
+from sklearn_operator.core import actions, inquiry, observed, parameters, report, validation
 from sklearn_operator.core import plan as planning
 from sklearn_operator.core.settings import Settings
 from sklearn_operator.runtime.executor import Executor, Pass
@@ -20,8 +21,9 @@ from sklearn_operator.runtime.observer import Objects, Observer
 
 _log = logging.getLogger(__name__)
 
-#: A hiccup is not worth a status write; trouble that lasts is.
+#: A hiccup is not worth a status write; trouble that lasts is, and so is a definite no.
 _SHOWN_AFTER = 2
+_AFTER_CONFLICT = (0.05, 5.0)
 
 _NO_QUESTIONS = inquiry.Questions()
 
@@ -35,32 +37,42 @@ class Reconciler:
         catalogue: parameters.Catalogue,
         metrics: Metrics,
         now: Callable[[], datetime],
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
+        """``stopping``: whether no further action may begin."""
         self._observer = observer
         self._executor = executor
         self._settings = settings
         self._catalogue = catalogue
         self._metrics = metrics
         self._now = now
+        self._stopping = stopping
         self._troubles: dict[observed.ModelKey, int] = {}
+        self._conflicts: dict[observed.ModelKey, int] = {}
 
     async def reconcile(self, key: observed.ModelKey) -> float | None:
         """Returns seconds until the next look, None when only events matter; raises to back off."""
         with self._metrics.reconciling():
             if self._nothing_to_do(key):
+                self._forget(key)
                 return None
-            objects = await self._live(key)
-            if objects is None:
-                return None
+            objects = None
             try:
-                delay = await self._pass(objects)
+                objects = await self._live(key)
+                delay = await self._pass(objects) if objects is not None else None
             except errors.Conflict as conflict:
                 _log.debug("%s: %s; looking again", key, conflict)
-                return 0.05
+                return self._after_conflict(key)
+            except _Refused as refused:
+                self._count(key, refused.error)
+                raise refused.error from None
             except errors.BackendError as error:
-                await self._tell(objects, error)
+                await self._tell(key, objects, error)
                 raise
-            self._troubles.pop(key, None)
+            except Exception as bug:
+                await self._tell(key, objects, errors.Rejected(f"internal error: {type(bug).__name__}; see the log"))
+                raise
+            self._forget(key)
             return None if delay is None else delay.total_seconds()
 
     def _nothing_to_do(self, key: observed.ModelKey) -> bool:
@@ -75,7 +87,7 @@ class Reconciler:
         objects = await self._observer.live(key)
         if objects is None:
             await self._executor.release_orphans(key)
-            self._troubles.pop(key, None)
+            self._observer.ledger.forget_model(key)
         return objects
 
     async def _pass(self, objects: Objects) -> timedelta | None:
@@ -83,7 +95,15 @@ class Reconciler:
         plan = planning.plan(seen, self._settings, self._catalogue, self._now())
         current = Pass(seen.model, {version.name: version for version in seen.versions}, seen.model.resource_version)
         for action in plan.actions:
-            await self._act(current, action)
+            if self._stopping():
+                return None
+            try:
+                await self._act(current, action)
+            except errors.Rejected as refusal:
+                if isinstance(action, actions.ApplyInferenceService):
+                    await self._report_refusal(current, seen)
+                    raise _Refused(refusal) from refusal
+                raise
         if plan.status is not None:
             await self._executor.report(current, plan.status)
         return plan.look_again
@@ -99,22 +119,59 @@ class Reconciler:
             await self._executor.refuse(current, current.versions[action.version], str(refusal))
             raise errors.Conflict("the version was marked as refused") from refusal
 
-    async def _tell(self, objects: Objects, error: errors.BackendError) -> None:
-        """Says in the status what is in the way, once it has lasted. No counter: the words stay the same."""
-        key = objects.model.key
+    async def _report_refusal(self, current: Pass, seen: observed.Observed) -> None:
+        """The same facts with the refusal among them give the status that says so, the same at every attempt."""
+        refusal = self._observer.ledger.refusals.get(current.model.key)
+        knowing = replace(seen, serving=replace(seen.serving, refusal=refusal))
+        status = planning.plan(knowing, self._settings, self._catalogue, self._now()).status
+        if status is not None:
+            await self._executor.report(current, status)
+
+    def _problem(self, model: observed.Model) -> tuple[str, str] | None:
+        try:
+            validation.accept(model, self._settings, self._catalogue)
+        except validation.NotAccepted as refusal:
+            return refusal.reason, refusal.message
+        return None
+
+    def _after_conflict(self, key: observed.ModelKey) -> float:
+        """Somebody was faster, which happens; somebody who always is must not make us spin."""
+        count = self._conflicts[key] = self._conflicts.get(key, 0) + 1
+        first, most = _AFTER_CONFLICT
+        return float(min(first * 2 ** min(count - 1, 16), most))
+
+    def _forget(self, key: observed.ModelKey) -> None:
+        """The pass went well: what stood in its way before is over."""
+        self._troubles.pop(key, None)
+        self._conflicts.pop(key, None)
+
+    def _count(self, key: observed.ModelKey, error: errors.BackendError) -> int:
         count = self._troubles[key] = self._troubles.get(key, 0) + 1
-        _log.warning("%s: %s (%d in a row)", key, error, count)
-        if count < _SHOWN_AFTER:
+        _log.warning("%s: %s (%d in a row)", key, " ".join(str(error).split()), count)
+        return count
+
+    async def _tell(self, key: observed.ModelKey, objects: Objects | None, error: errors.BackendError) -> None:
+        """Says in the status what is in the way, once it has lasted. No counter: the words stay the same."""
+        count = self._count(key, error)
+        if objects is None or (count < _SHOWN_AFTER and not isinstance(error, errors.Rejected)):
             return
         try:
             fresh = await self._observer.live(key)
             if fresh is None:
                 return
-            status = report.troubled(fresh.model, str(error), self._now())
+            status = report.troubled(fresh.model, str(error), self._now(), self._problem(fresh.model))
             if status != fresh.model.status:
                 await self._executor.report(Pass(fresh.model, {}, fresh.model.resource_version), status)
         except errors.BackendError as second:
             _log.warning("%s: the trouble cannot be reported: %s", key, second)
+
+
+class _Refused(Exception):
+    """The API server's definite no to an InferenceService; the status says so already."""
+
+    def __init__(self, error: errors.BackendError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 def describe(action: actions.Action) -> str:

@@ -13,6 +13,9 @@ from collections.abc import Callable
 from sklearn_operator.backends import ports
 from sklearn_operator.core import observed
 
+#: Runs, the latest seen ones; what falls out is asked for again.
+_REMEMBERED = 4096
+
 
 class Runs:
     """A short memory in front of the pipeline backend."""
@@ -32,9 +35,12 @@ class Runs:
             if known is not None:
                 return known
             if run_id in self._active[namespace]:
-                listed = await self._backend.list_runs(namespace=namespace, run_ids=self._active[namespace])
+                asked = frozenset(self._active[namespace])
+                listed = await self._backend.list_runs(namespace=namespace, run_ids=asked)
                 for active in listed.values():
                     self.put(namespace, active)
+                # One that is gone would be asked for, one by one, with every listing to come.
+                self._active[namespace] -= asked - listed.keys()
                 if run_id in listed:
                     return listed[run_id]
         run = await self._backend.find_run(namespace=namespace, run_id=run_id, display_name=display_name)
@@ -43,7 +49,10 @@ class Runs:
         return run
 
     def put(self, namespace: str, run: observed.Run) -> None:
+        self._seen.pop(run.id, None)
         self._seen[run.id] = (run, self._clock())
+        while len(self._seen) > _REMEMBERED:
+            del self._seen[next(iter(self._seen))]
         if run.state.terminal:
             self._active[namespace].discard(run.id)
         else:

@@ -43,7 +43,7 @@ class WorkQueue(Generic[K]):
         self._jitter = jitter
         self._ready: deque[K] = deque()
         self._queued: set[K] = set()
-        self._busy: set[K] = set()
+        self._busy: dict[K, float] = {}
         self._dirty: set[K] = set()
         self._later: list[tuple[float, int, K]] = []
         self._due: dict[K, float] = {}
@@ -57,6 +57,16 @@ class WorkQueue(Generic[K]):
     @property
     def busy(self) -> int:
         return len(self._busy)
+
+    @property
+    def longest(self) -> float:
+        """Seconds since the oldest of the work under way began."""
+        return self._clock() - min(self._busy.values()) if self._busy else 0.0
+
+    @property
+    def failing(self) -> int:
+        """Keys whose last work raised."""
+        return len(self._failures)
 
     @property
     def idle(self) -> bool:
@@ -103,7 +113,7 @@ class WorkQueue(Generic[K]):
                     while self._ready and len(self._busy) < self._workers:
                         key = self._ready.popleft()
                         self._queued.discard(key)
-                        self._busy.add(key)
+                        self._busy[key] = self._clock()
                         group.create_task(self._one(key))
                     await self._wait()
             except asyncio.CancelledError:
@@ -143,7 +153,7 @@ class WorkQueue(Generic[K]):
         else:
             self._failures.pop(key, None)
         finally:
-            self._busy.discard(key)
+            self._busy.pop(key, None)
             self._changed.set()
         if key in self._dirty:
             self._dirty.discard(key)

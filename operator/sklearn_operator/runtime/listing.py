@@ -1,0 +1,112 @@
+"""Reading every watched kind as a whole: once before anything is decided, and again from time to time.
+
+Watches lose events: they are cut, they die, and what was deleted while one was down is never told. A listing finds it.
+
+Invariant: a listing writes nothing, and tells the queue only of what it found changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sklearn_operator.backends import errors, kubernetes
+from sklearn_operator.core import naming, observed
+from sklearn_operator.runtime import cache as caching
+from sklearn_operator.runtime import handlers
+from sklearn_operator.runtime.metrics import Metrics
+from sklearn_operator.runtime.workqueue import WorkQueue
+
+_log = logging.getLogger(__name__)
+_CHILDREN = {naming.LABEL_MANAGED_BY: naming.FIELD_MANAGER}
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A kind that wakes models up."""
+
+    kind: str
+    resource: kubernetes.Resource
+    selector: dict[str, str] | None = None
+
+
+WATCHED = (
+    Watched(caching.MODEL, kubernetes.MODELS),
+    Watched(caching.VERSION, kubernetes.VERSIONS),
+    Watched(caching.SERVICE, kubernetes.INFERENCE_SERVICES, _CHILDREN),
+    Watched(caching.DEPLOYMENT, kubernetes.DEPLOYMENTS, _CHILDREN),
+)
+
+
+def paths(namespaces: Sequence[str]) -> dict[str, str]:
+    """Where each watched kind is listed and watched, and which kind it is."""
+    return {watched.resource.path(place): watched.kind for watched in WATCHED for place in namespaces or (None,)}
+
+
+class Lister:
+    """Keeps the cache honest."""
+
+    def __init__(
+        self, client: kubernetes.KubernetesClient, cache: caching.Cache, namespaces: Sequence[str], metrics: Metrics
+    ) -> None:
+        self._client = client
+        self._cache = cache
+        self._namespaces: Sequence[str | None] = namespaces or (None,)
+        self._metrics = metrics
+
+    async def prime(self, stop: asyncio.Event) -> None:
+        """Lists every kind once; waits, and says so, while that is not possible."""
+        await asyncio.gather(*(self._prime(watched, stop) for watched in WATCHED))
+
+    async def _prime(self, watched: Watched, stop: asyncio.Event) -> None:
+        delay = 0.5
+        while not stop.is_set():
+            try:
+                await self._list(watched)
+                return
+            except errors.BackendError as error:
+                _log.error("cannot list %s yet: %s", watched.resource.plural, error)
+            await _pause(stop, delay)
+            delay = min(delay * 2, 10.0)
+
+    async def relist(self) -> set[observed.ModelKey]:
+        """Lists every kind again; the keys about which that told something new. A kind that fails waits its turn."""
+        news: set[observed.ModelKey] = set()
+        for watched in WATCHED:
+            try:
+                news |= await self._list(watched)
+                self._metrics.listed("ok")
+            except errors.BackendError as error:
+                self._metrics.listed("error")
+                _log.warning("cannot list %s: %s", watched.resource.plural, error)
+        return news
+
+    async def resync(self, queue: WorkQueue[observed.ModelKey], period: float) -> None:
+        """For ever: what no event told is found within about a period, and everything is thought over once in it."""
+        while True:
+            await asyncio.sleep(period * random.uniform(0.9, 1.1))
+            for key in await self.relist():
+                queue.add(key)
+            for key in {*self._cache.keys(caching.MODEL), *self._cache.keys(caching.VERSION)}:
+                if not queue.failures(key):  # what backs off has its appointment
+                    queue.add_after(key, random.uniform(0, period / 4))
+
+    async def _list(self, watched: Watched) -> set[observed.ModelKey]:
+        news: set[observed.ModelKey] = set()
+        for namespace in self._namespaces:
+            self._cache.expect_listing(watched.kind)
+            listing = await self._client.snapshot(watched.resource, namespace, watched.selector)
+            found = [(key, raw) for raw in listing.items if (key := handlers.key_of(watched.kind, raw)) is not None]
+            news |= self._cache.merge(watched.kind, found, listing.revision, namespace)
+        return news
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,152 @@
+"""The operator as a full process beside nothing but an API server: pipelines and store refuse every connection."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sklearn_operator.backends import nesting
+from sklearn_sandbox import embedded
+
+T = TypeVar("T")
+
+
+def wait_for(what: str, condition: Callable[[], T], seconds: float = 30.0) -> T:
+    """The first truthy value of ``condition``."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not happen within {seconds:.0f} s; last seen: {value!r}")
+        time.sleep(0.05)
+    return value
+
+
+class Operator:
+    """One process of this test's own; it is signalled through the handle alone."""
+
+    def __init__(self, kubeconfig: Path, folder: Path, namespace: str, **changes: str) -> None:
+        self.log = folder / "operator.log"
+        self.port = _free_port()
+        settings = {
+            "NAMESPACES": namespace,
+            "KFP_URL": "http://127.0.0.1:9",
+            "STORE_ENDPOINT": "http://127.0.0.1:9",
+            "STORE_ACCESS_KEY_ID": "key",
+            "STORE_SECRET_ACCESS_KEY": "a-secret-that-no-log-may-hold",
+            "HEALTH_HOST": "127.0.0.1",
+            "HEALTH_PORT": str(self.port),
+        }
+        prefixed = {f"SKLEARN_OPERATOR_{name}": value for name, value in (settings | changes).items()}
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        self._environment = kept | prefixed | {"KUBECONFIG": str(kubeconfig), "PYTHONUNBUFFERED": "1"}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as sink:
+            command = [sys.executable, "-m", "sklearn_operator", "run"]
+            self.process = subprocess.Popen(command, env=self._environment, stdout=sink, stderr=sink)
+
+    def ready(self) -> bool:
+        return self.probe("readyz") == 200
+
+    def probe(self, name: str) -> int:
+        assert self.process is not None and self.process.poll() is None, self.text()
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{name}", timeout=2) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            error.close()
+            return error.code
+        except OSError:
+            return 0
+
+    def stop(self) -> int:
+        """Asks it to end, as Kubernetes does; the exit code."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+
+    def text(self) -> str:
+        return self.log.read_text() if self.log.exists() else ""
+
+
+@contextmanager
+def running(kubeconfig: Path, folder: Path, namespace: str, **changes: str) -> Iterator[Operator]:
+    operator = Operator(kubeconfig, folder, namespace, **changes)
+    operator.start()
+    try:
+        wait_for("the operator ready", operator.ready)
+        yield operator
+    finally:
+        operator.stop()
+        print(operator.text()[-20_000:])
+
+
+class Models:
+    """SklearnModels in a namespace of the test's own."""
+
+    def __init__(self, cluster: embedded.Cluster, namespace: str) -> None:
+        self._cluster, self.namespace = cluster, namespace
+
+    def kubectl(self, *args: str, input: str | None = None) -> str:
+        return self._cluster.kubectl("--namespace", self.namespace, *args, input=input).stdout
+
+    def apply(self, name: str, params: dict[str, Any], class_name: str = "sklearn.svm.SVC") -> str:
+        return self.kubectl("apply", "-f", "-", input=json.dumps(manifest(name, params, class_name)))
+
+    def create_raw(self, text: str) -> None:
+        """Past every JSON library of ours: kubectl sends the text as it is."""
+        path = f"/apis/sklearn-operator.io/v1alpha1/namespaces/{self.namespace}/sklearnmodels"
+        self.kubectl("create", "--raw", path, "-f", "-", input=text)
+
+    def get(self, name: str) -> dict[str, Any]:
+        path = f"/apis/sklearn-operator.io/v1alpha1/namespaces/{self.namespace}/sklearnmodels/{name}"
+        found: dict[str, Any] = nesting.loads(self.kubectl("get", "--raw", path).encode())
+        return found
+
+    def condition(self, name: str, kind: str) -> dict[str, Any]:
+        rows = (self.get(name).get("status") or {}).get("conditions") or []
+        return next((row for row in rows if row["type"] == kind), {})
+
+    def version(self, name: str) -> str:
+        return str(self.get(name)["metadata"]["resourceVersion"])
+
+
+def manifest(name: str, params: dict[str, Any], class_name: str = "sklearn.svm.SVC") -> dict[str, Any]:
+    return {
+        "apiVersion": "sklearn-operator.io/v1alpha1",
+        "kind": "SklearnModel",
+        "metadata": {"name": name},
+        "spec": {
+            "data": {"source": {"builtin": "digits"}},
+            "model": {"estimator": {"class": class_name, "params": params}},
+        },
+    }
+
+
+def poisoned(name: str, depth: int) -> str:
+    """A manifest whose parameter nests ``depth`` levels; no JSON library of Python could write it."""
+    text = json.dumps(manifest(name, {"gamma": "HERE"}))
+    return text.replace('"HERE"', '{"a":' * depth + "1" + "}" * depth)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

@@ -1,0 +1,177 @@
+"""Passes over one model whose outside systems are the memory twins."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from sklearn_operator.backends import errors, kubernetes
+from sklearn_operator.core import actions
+from sklearn_operator.runtime.executor import Pass
+from unit.runtime_room.rooms import KEY, SPEC, Room
+
+
+async def trained(room: Room) -> None:
+    await room.create()
+    await room.settle()
+    await room.succeed()
+
+
+async def test_a_new_model_gets_one_version_and_one_run() -> None:
+    room = Room()
+    await room.create()
+    await room.settle()
+    assert room.names("sklearnmodelversions") == ["digits-v1"]
+    assert list(room.kfp.posts.values()) == [1]
+    assert room.condition("Valid")["status"] == "True"
+
+
+async def test_a_new_process_with_an_empty_ledger_starts_no_second_run() -> None:
+    room = Room()
+    await room.create()
+    await room.settle()
+    again = Room(cluster=room.cluster, kfp=room.kfp, store=room.store)
+    await again.settle()
+    assert list(room.kfp.posts.values()) == [1]
+
+
+async def test_a_bad_manifest_is_said_once() -> None:
+    room = Room()
+    await room.create({**SPEC, "model": {"estimator": {"class": "sklearn.svm.SVX"}}})
+    await room.settle()
+    assert room.condition("Valid")["status"] == "False"
+    before = room.cluster.writes
+    await room.reconciler.reconcile(KEY)
+    assert room.cluster.writes == before
+
+
+async def test_a_refused_service_is_shown_at_once_retried_quietly_and_healed_by_a_change() -> None:
+    room = Room()
+    await trained(room)
+    room.cluster.refuse_apply = errors.Rejected("kubernetes: 422 minReplicas must be a number")
+    with pytest.raises(errors.Rejected):
+        await room.reconciler.reconcile(KEY)
+    served, stalled = room.condition("Served"), room.condition("Stalled")
+    assert (served["status"], served["reason"]) == ("False", "Refused")
+    assert stalled["status"] == "True" and "minReplicas" in stalled["message"]
+    before = room.cluster.writes
+    for _ in range(3):
+        with pytest.raises(errors.Rejected):
+            await room.reconciler.reconcile(KEY)
+    assert room.cluster.writes == before
+    assert room.condition("Stalled")["status"] == "True"
+    room.cluster.refuse_apply = None
+    await room.settle()
+    assert room.names("inferenceservices") == ["digits"]
+    assert room.condition("Stalled")["status"] == "False"
+    assert room.ledger.refusals == {}
+
+
+async def test_a_refusal_counts_for_its_own_manifest_alone() -> None:
+    room = Room()
+    await trained(room)
+    room.cluster.refuse_apply = errors.Rejected("kubernetes: 422 no")
+    with pytest.raises(errors.Rejected):
+        await room.reconciler.reconcile(KEY)
+    room.cluster.refuse_apply = errors.Transient("kubernetes: 503")
+    room.model["spec"] = {**SPEC, "serving": {"minReplicas": 2, "maxReplicas": 2}}
+    for _ in range(2):
+        with pytest.raises(errors.Transient):
+            await room.reconciler.reconcile(KEY)
+    assert room.condition("Stalled")["status"] == "False"
+
+
+async def test_lasting_trouble_is_told_once_and_a_corrected_manifest_shows_in_it() -> None:
+    room = Room()
+    await room.create({**SPEC, "model": {"estimator": {"class": "sklearn.svm.SVX"}}})
+    await room.settle()
+    room.model["spec"] = SPEC
+    await room.reconciler.reconcile(KEY)
+    for count in range(4):
+        room.kfp.fail_next("find_run", errors.Transient("kfp: cannot connect"))
+        with pytest.raises(errors.Transient):
+            await room.reconciler.reconcile(KEY)
+        if count == 1:
+            before = room.cluster.writes
+    assert room.cluster.writes == before
+    assert room.condition("Reconciling")["reason"] == "Retrying"
+    assert room.condition("Valid")["status"] == "True"
+
+
+async def test_one_line_for_each_failing_pass(caplog: pytest.LogCaptureFixture) -> None:
+    room = Room()
+    await room.create()
+    room.cluster.refuse_reads = errors.Transient("kubernetes: first line\nsecond line")
+    with caplog.at_level(logging.DEBUG), pytest.raises(errors.Transient):
+        await room.reconciler.reconcile(KEY)
+    assert [record.getMessage() for record in caplog.records] == [
+        "default/digits: kubernetes: first line second line (1 in a row)"
+    ]
+
+
+async def test_endless_conflicts_slow_down() -> None:
+    room = Room()
+    room.cluster.refuse_reads = errors.Conflict("somebody was faster")
+    delays = [await room.reconciler.reconcile(KEY) for _ in range(9)]
+    assert delays[0] == 0.05 and delays[-1] == 5.0
+    assert delays == sorted(delay for delay in delays if delay is not None)
+
+
+async def test_no_action_begins_while_the_process_ends() -> None:
+    room = Room(stopping=True)
+    await room.create()
+    before = room.cluster.writes
+    await room.reconciler.reconcile(KEY)
+    assert room.cluster.writes == before
+
+
+async def test_a_model_that_is_gone_leaves_nothing_in_the_ledger() -> None:
+    room = Room()
+    room.ledger.proven[KEY] = ("uid", 1, "digits-v1")
+    assert await room.reconciler.reconcile(KEY) is None
+    assert room.ledger.proven == {}
+
+
+async def test_a_released_version_leaves_the_ledger() -> None:
+    room = Room()
+    room.ledger.unsubmitted |= {("one", 1), ("one", 2), ("two", 1)}
+    room.ledger.forget_version("one")
+    assert room.ledger.unsubmitted == {("two", 1)}
+
+
+async def test_actions_done_twice_lead_to_the_same_place() -> None:
+    room = Room()
+    await room.create()
+    await room.settle()
+    seen = await room.observer.live(KEY)
+    assert seen is not None
+    current = Pass(seen.model, {version.name: version for version in seen.versions}, seen.model.resource_version)
+    run_id = next(iter(room.kfp.posts))
+    again = [
+        actions.AddFinalizer(),
+        actions.SubmitRun("digits-v1", 1),
+        actions.TerminateRun(run_id, "digits-v1"),
+        actions.DeleteRun(run_id, "digits-v1"),
+        actions.DeleteInferenceService("digits"),
+        actions.DeleteArtifacts("digits-v1", "s3://models/x"),
+        actions.DeleteVersion("digits-v1"),
+    ]
+    for action in again:
+        await room.executor.execute(current, action)
+        before = dict(room.cluster.objects)
+        await room.executor.execute(current, action)
+        assert room.cluster.objects == before
+    assert list(room.kfp.posts.values()) == [1]
+
+
+async def test_what_the_api_server_has_decides_not_what_was_seen() -> None:
+    room = Room()
+    await room.create()
+    await room.settle()
+    for plural, kind in ((kubernetes.MODELS, "model"), (kubernetes.VERSIONS, "version")):
+        for item in await room.cluster.list_objects(plural, KEY.namespace):
+            room.cache.put(kind, KEY, item)
+    await room.cluster.delete(kubernetes.MODELS, KEY.namespace, KEY.name)
+    await room.reconciler.reconcile(KEY)
+    assert "deletionTimestamp" in room.model["metadata"]
