@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint crds bench sandbox-down clean
+.PHONY: help setup demo test test-fast lint crds bench sandbox-down clean
 BIN := .venv/bin
 
 help: ## what there is to make
@@ -11,20 +11,20 @@ setup: ## both Python environments, from the lock file
 demo: setup ## from nothing to a prediction; leaves the sandbox running
 	@$(BIN)/sklearn-operator demo
 
-test: setup ## every test that needs no cluster of yours
+test: setup ## everything that judges the project; needs no cluster of yours
 	@sh scripts/test.sh
 
+test-fast: setup ## its quick part: rules, types, unit tests, scenarios
+	@sh scripts/test.sh fast
+
 lint: setup ## ruff, mypy --strict, the rules of the rooms
-	$(BIN)/ruff check .
-	$(BIN)/mypy operator/sklearn_operator operator/sklearn_sandbox
-	.venv-trainer/bin/mypy operator/sklearn_steps operator/sklearn_runtime
-	$(BIN)/lint-imports
+	@sh scripts/test.sh lint
 
 crds: setup ## write crds/ anew from the models
 	$(BIN)/sklearn-operator crds --output crds
 
-bench: setup ## measure; prints a table
-	$(BIN)/python -m bench
+bench: setup ## measure speed, writes and size against the goals; about six minutes
+	@$(BIN)/python -m bench
 
 sandbox-down: ## stop the sandbox (its data stays; `sklearn-operator sandbox down --purge` drops it)
 	@if [ -x $(BIN)/sklearn-operator ]; then $(BIN)/sklearn-operator sandbox down; fi
