@@ -49,7 +49,7 @@ def load(directory: Path, name: str, version: str | None, sha256: str | None) ->
         )
     recorded = golden.parse(_document(directory / "golden.json"))
     estimator = _verified(directory / "model.joblib", metadata, sha256)
-    model = predictor.Predictor(estimator)
+    model = predictor.Predictor(estimator, recorded.outputs)
     columns, outputs = _proved(schema.read(metadata, recorded.samples(), estimator), recorded, estimator, model)
     return Served(
         name=name,

@@ -1,7 +1,7 @@
 """The two ways in which serving fails, so that each is turned into an answer in exactly one place.
 
 Exception
-├── ArtifactError    the model cannot be served: one line on stderr, exit code 1, never a listening port
+├── ArtifactError    the model cannot be served: one line on stderr, exit code 1, never an answer
 └── RequestError     the request cannot be answered: its HTTP status and a message for the caller, never a traceback
 """
 

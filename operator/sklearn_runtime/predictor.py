@@ -6,7 +6,7 @@ else it raises is a fault of the server and passes through.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,10 +33,13 @@ class Output:
 class Predictor:
     """One estimator; ``outputs`` are the names that a request may ask for."""
 
-    def __init__(self, model: Any) -> None:
-        self.outputs: tuple[str, ...] = tuple(name for name in _METHODS if hasattr(model, name))
-        if "predict" not in self.outputs:
+    def __init__(self, model: Any, recorded: Collection[str]) -> None:
+        """``recorded``: the outputs that training wrote down. It leaves out what is no tensor, as the probabilities of
+        several targets with different numbers of classes are; what it leaves out can be neither proved nor given."""
+        if not hasattr(model, "predict"):
             raise errors.ArtifactError(f"{type(model).__name__} has no predict, so it cannot be served")
+        wanted = {*DEFAULT_OUTPUTS, *recorded}
+        self.outputs: tuple[str, ...] = tuple(name for name in _METHODS if name in wanted and hasattr(model, name))
         self._methods = {name: getattr(model, name) for name in self.outputs}
 
     def check_outputs(self, wanted: Sequence[str]) -> None:
@@ -61,10 +64,6 @@ def _first_line(exc: Exception) -> str:
 
 def _output(name: str, result: Any) -> Output:
     if isinstance(result, list):  # predict_proba of a multi-output classifier: one [n, classes] per output
-        if len({part.shape for part in result}) != 1:
-            raise errors.RequestError(
-                f"outputs: {name} has a different number of classes per target here; not a tensor"
-            )
         result = np.stack(result, axis=1)
     array = np.ascontiguousarray(result)
     if array.dtype.kind == "O":

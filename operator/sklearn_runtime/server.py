@@ -15,7 +15,7 @@ from typing import Protocol
 
 import uvicorn
 
-from sklearn_runtime import errors, web
+from sklearn_runtime import web
 
 #: How long requests in flight may take once nothing new is accepted; with the drain below a pod's 30 s of grace.
 FINISH_SECONDS = 20
@@ -78,16 +78,3 @@ async def serve_both(web: Server, listener: socket.socket, companion: Companion)
     await web.serve([listener])
     await companion.stop()
     await other
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket, or a clear refusal."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as exc:
-        listener.close()
-        raise errors.ArtifactError(f"cannot listen on {host}:{port}: {exc.strerror or exc}") from exc
-    return listener

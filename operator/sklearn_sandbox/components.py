@@ -31,6 +31,8 @@ class Component:
     #: Seconds from start to ready before we give up, and from SIGTERM to SIGKILL.
     patience: float = 60.0
     grace: float = 10.0
+    #: The grace when something it needs is dead, where it would otherwise wait for that in vain.
+    forlorn_grace: float | None = None
 
 
 def catalogue() -> dict[str, Component]:
@@ -50,6 +52,7 @@ def catalogue() -> dict[str, Component]:
             needs=("etcd",),
             ports=("kube-apiserver",),
             binary="kube-apiserver",
+            forlorn_grace=1.0,  # without etcd it ignores SIGTERM
         ),
         Component(
             "kube-controller-manager",

@@ -108,8 +108,8 @@ def controller_manager(sandbox: state.Sandbox, binaries: Mapping[str, Path]) -> 
         # The node agent may be slow on a busy laptop, but a dead one should show within half a minute.
         "--node-monitor-period=2s",
         "--node-monitor-grace-period=20s",
-        # No metrics server here: an autoscaler keeps its minimum and says so, rarely.
-        "--horizontal-pod-autoscaler-sync-period=60s",
+        # Without it an autoscaler that was given a higher minimum would take as long as the default says, or longer.
+        "--horizontal-pod-autoscaler-sync-period=10s",
         "--terminated-pod-gc-threshold=100",
         # Its default lies in /usr, and is created when missing.
         f"--flex-volume-plugin-dir={sandbox.home / 'flexvolume'}",

@@ -122,7 +122,7 @@ def down(home: Path, purge: bool = False, reporter: progress.Reporter | None = N
         for name, component in reversed(components.catalogue().items()):
             if processes.recorded(home, name) is not None:
                 reporter.update(name, "stopping")
-                processes.stop(home, name, component.grace)
+                processes.stop(home, name, _grace(home, component))
                 reporter.finish(name, "stopped")
         processes.kill(processes.marked(home))
         sandbox = state.load(home)
@@ -137,6 +137,13 @@ def down(home: Path, purge: bool = False, reporter: progress.Reporter | None = N
                     shutil.rmtree(entry)
                 else:
                     entry.unlink()
+
+
+def _grace(home: Path, component: components.Component) -> float:
+    if component.forlorn_grace is None:
+        return component.grace
+    forlorn = any(not processes.alive(processes.recorded(home, need)) for need in component.needs)
+    return component.forlorn_grace if forlorn else component.grace
 
 
 def status(home: Path) -> list[ComponentStatus]:

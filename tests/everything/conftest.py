@@ -52,6 +52,8 @@ def town(world: worlds.World, tmp_path_factory: pytest.TempPathFactory) -> Itera
     one.prepare()
     operator.revive()
     yield one
-    one.clear()
-    operator.stop()
-    print(operator.log.read_text()[-20_000:])
+    try:
+        one.clear()
+    finally:
+        operator.stop()
+        print(operator.log.read_text()[-20_000:])

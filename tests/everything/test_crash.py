@@ -76,7 +76,8 @@ class Lane:
         try:
             await finished
         except AssertionError as error:
-            raise AssertionError(f"{part}, killed {when} {trap and trap.at}: {error}") from None
+            picture = await asyncio.to_thread(self.world.picture, self.namespace)
+            raise AssertionError(f"{part}, killed {when} {trap and trap.at}: {error}\n{picture}") from None
         return str(trap.at) if trap is not None and trap.at is not None else None
 
     def _start(self, part: str) -> None:

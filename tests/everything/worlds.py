@@ -113,6 +113,11 @@ class World:
                 f"{self.kubectl('get', 'skm', name, '-o', 'yaml', check=False)}"
             ) from None
 
+    def picture(self, namespace: str) -> str:
+        """What a person would look at when something does not happen."""
+        rows = self.kubectl("get", "skm,skmv,isvc,deployments,pods", "-n", namespace, "-o", "wide", check=False)
+        return rows + self.kubectl("get", "skm,skmv,isvc,deployments", "-n", namespace, "-o", "yaml", check=False)
+
     def ready(self, model: dict[str, Any] | None) -> bool:
         """Ready, by a report about the manifest as it is now."""
         rows = {row["type"]: row for row in ((model or {}).get("status") or {}).get("conditions", [])}

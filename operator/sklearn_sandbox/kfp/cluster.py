@@ -19,6 +19,8 @@ from sklearn_sandbox import images
 from sklearn_sandbox.kfp import spec
 
 _TIMEOUT = 10.0
+#: Linux: what one "NAME=value" of a process may hold, its closing zero included (MAX_ARG_STRLEN).
+_LONGEST_VARIABLE = 128 * 1024
 Environment = dict[str, dict[str, str]]
 
 
@@ -62,6 +64,9 @@ class Cluster:
                 message = reference.read(namespace, seen[key], values)
                 if message:
                     return {}, Trouble(label, image, "CreateContainerConfigError", message)
+            if any(len(f"{name}={value}".encode()) >= _LONGEST_VARIABLE for name, value in values.items()):
+                text = 'failed to start container "main": exec: "sh": argument list too long'
+                return {}, Trouble(label, image, "RunContainerError", text)
             found[label] = values
         return found, None
 

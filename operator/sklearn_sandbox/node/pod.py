@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 #: A missing volume source is looked for again after so long; present ones are read again after so long.
 VOLUME_RETRY_SECONDS, VOLUME_REFRESH_SECONDS = 2.0, 60.0
 PULL_BACKOFF_SECONDS = 10.0
+#: How long an ending agent tries to tell the API how its pods ended.
+LAST_WORDS_SECONDS = 2.0
 
 
 class Pod:
@@ -109,8 +111,9 @@ class Pod:
         await self._stop_containers(lambda: deadline - loop.time())
         await self._tasks.stop()
         if not self._over:
-            with contextlib.suppress(api.ApiError):
-                await self._report.tell(self._picture())
+            with contextlib.suppress(api.ApiError, TimeoutError):
+                async with asyncio.timeout(LAST_WORDS_SECONDS):
+                    await self._report.tell(self._picture())
 
     # Life
 

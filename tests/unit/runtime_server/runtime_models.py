@@ -32,7 +32,11 @@ def publish(directory: Path, model: Any, table: Any, names: list[str], version: 
     dtypes = [str(kind) for kind in table.dtypes] if frame else [str(table.dtype)] * table.shape[1]
     outputs = {"predict": model.predict(table).tolist()}
     if hasattr(model, "predict_proba"):
-        outputs["predict_proba"] = model.predict_proba(table).tolist()
+        shares = model.predict_proba(table)
+        if not isinstance(shares, list):
+            outputs["predict_proba"] = shares.tolist()
+        elif len({part.shape for part in shares}) == 1:
+            outputs["predict_proba"] = np.stack(shares, axis=1).tolist()
     rows = table.astype(object).where(table.notna(), None).to_numpy().tolist() if frame else table.tolist()
     metadata = {
         "formatVersion": 1,
@@ -78,6 +82,8 @@ def publish_all(root: Path) -> dict[str, Path]:
     digits, iris, linnerud = load_digits(), load_iris(as_frame=True), load_linnerud()
     half = len(digits.data) // 2
     table, labels = penguins()
+    petals = iris.data.to_numpy()
+    pairs = np.column_stack([iris.target, iris.target > 0])
     words, numbers = ["island"], ["bill", "mass", "ringed"]
     prepare = ColumnTransformer(
         [
@@ -94,11 +100,13 @@ def publish_all(root: Path) -> dict[str, Path]:
         "penguins": (make_pipeline(prepare, LogisticRegression()).fit(table, labels), table.head(8)),
         "linnerud": (Ridge().fit(linnerud.data, linnerud.target), linnerud.data[:4]),
         "outliers": (
-            IsolationForest(n_estimators=5, random_state=0).fit(iris.data.to_numpy()),
-            iris.data.to_numpy()[:3],
+            IsolationForest(n_estimators=5, random_state=0).fit(petals),
+            petals[:3],
         ),
+        "pairs": (DecisionTreeClassifier(random_state=0).fit(petals, pairs), petals[::50]),
     }
-    names = {"digits": digits.feature_names, "linnerud": linnerud.feature_names, "outliers": ["a", "b", "c", "d"]}
+    names = {"digits": digits.feature_names, "linnerud": linnerud.feature_names}
+    names |= dict.fromkeys(("outliers", "pairs"), ["a", "b", "c", "d"])
     return {
         key: publish(root / key, model, rows, names.get(key) or list(rows.columns), version=f"{key}-v1")
         for key, (model, rows) in models.items()

@@ -36,7 +36,7 @@ def seal(directory: Path) -> None:
     runtime_models.rewrite(directory / "metadata.json", sha256=digest, size=len(content))
 
 
-@pytest.mark.parametrize("name", ["digits", "iris", "penguins", "linnerud", "outliers"])
+@pytest.mark.parametrize("name", ["digits", "iris", "penguins", "linnerud", "outliers", "pairs"])
 def test_a_good_model_gives_its_golden_outputs(published: dict[str, Path], name: str) -> None:
     served = artifact.load(published[name], name, None, None)
     assert served.version == f"{name}-v1"

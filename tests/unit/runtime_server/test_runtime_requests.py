@@ -103,6 +103,17 @@ def test_multi_output_keeps_its_shape(runtime: Runtime, published: Published) ->
     assert (output["shape"], output["datatype"], output["data"]) == ([5, 3], "FP64", expected.ravel().tolist())
 
 
+def test_probabilities_that_are_no_tensor_are_not_offered(runtime: Runtime, published: Published) -> None:
+    """Two targets, of three classes and of two."""
+    data = load_iris().data[[0, 60, 110]]
+    expected = joblib.load(published["pairs"] / "model.joblib").predict(data).tolist()
+    assert v1(runtime("pairs"), data.tolist()) == expected
+    assert [output.name for output in runtime("pairs").served.outputs] == ["predict"]
+    asked = {"inputs": [tensor("x", "FP64", data.ravel().tolist(), 3, 4)], "outputs": [{"name": "predict_proba"}]}
+    with pytest.raises(errors.RequestError, match="unknown output predict_proba; this model gives predict"):
+        runtime("pairs").answer_v2(orjson.dumps(asked))
+
+
 def test_an_array_model_takes_columns_by_their_recorded_names(runtime: Runtime) -> None:
     data = load_iris().data[[0, 60, 110]]
     rows = [dict(zip("abcd", row, strict=True)) for row in data.tolist()]

@@ -88,3 +88,15 @@ def test_folders_follow_the_environment() -> None:
     assert paths.cache_folder({"SKLEARN_OPERATOR_CACHE": "/c"}) == Path("/c")
     assert paths.state_folder({"SKLEARN_SANDBOX_HOME": "/s"}) == Path("/s")
     assert paths.state_folder({}).parts[-3:] == ("state", "sklearn-operator", "sandbox")
+
+
+def test_the_sandboxs_own_link_is_not_linked_to(tmp_path: Path) -> None:
+    """People put the sandbox's bin folder first on their PATH, as `up` tells them, and run `up` again."""
+    real, own, other = tmp_path / "real" / "kubectl", tmp_path / "bin" / "kubectl", tmp_path / "kubectl"
+    for path in (real, own):
+        path.parent.mkdir()
+    real.write_text("")
+    own.symlink_to(real)
+    other.symlink_to(tmp_path / "k3s")
+    assert assets.behind_links(own) == assets.behind_links(real) == real
+    assert assets.behind_links(other) == other

@@ -39,6 +39,43 @@ def test_each_step_imports_what_it_uses(tmp_path: Path) -> None:
         assert loaded(script + call, text, *folders) == expected, call
 
 
+def run(script: str) -> list[str]:
+    given = f"from sklearn_steps import sklearn_import\nsklearn_import.load(table=False)\nimport sys\n{script}"
+    return subprocess.run([sys.executable, "-c", given], check=True, capture_output=True, text=True).stdout.split("\n")
+
+
+def test_parts_of_scipy_come_with_their_first_use() -> None:
+    script = """
+from sklearn.preprocessing import PowerTransformer, SplineTransformer
+loaded = lambda: [n for n in ("stats", "interpolate", "integrate") if f"scipy.{n}._" in " ".join(sys.modules)]
+rows = [[1.0], [2.0], [4.0], [8.0], [9.0]]
+print(loaded())
+print(SplineTransformer().fit_transform(rows).shape, loaded())
+print(PowerTransformer().fit_transform(rows).ravel().round(3).tolist()[0])
+from sklearn.covariance import EllipticEnvelope
+print(EllipticEnvelope(random_state=0).fit([*rows, [500.0]]).predict([[500.0]]))
+"""
+    plain = script.replace("sys.modules)]", "sys.modules)]\nimport scipy.stats, scipy.interpolate")
+    deferred, direct = run(script), run(plain)
+    assert deferred[0] == "[]"
+    assert deferred[1] == "(5, 7) ['interpolate']"
+    assert deferred[2:] == direct[2:]
+
+
+def test_everybody_else_gets_the_real_parts_of_scipy() -> None:
+    script = """
+from scipy.stats import norm, rv_continuous
+print(isinstance(norm, rv_continuous))
+import pickle, scipy.stats, scipy.stats.mstats
+print(scipy.stats is sys.modules["scipy.stats"], pickle.loads(pickle.dumps(norm(1, 2))).mean())
+import scipy.integrate as early
+print(early.trapezoid([1, 1]), "quad" in dir(early))
+import scipy.interpolate._bsplines
+print(scipy.interpolate.BSpline is scipy.interpolate._bsplines.BSpline)
+"""
+    assert run(script) == ["True", "True 1.0", "1.0 True", "True", ""]
+
+
 @pytest.mark.parametrize(
     ("stated", "quota", "cores"),
     [("2", "max 100000", 2), ("500m", "max 100000", 1), ("2500m", "max 100000", 2), ("", "100000 100000", 1)],

@@ -1,0 +1,134 @@
+"""A namespace of a test module's own with an operator that looks after nothing else.
+
+Invariant: models of one town have names of their own, so all tests of a module share one operator.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from everything import worlds
+from sklearn_sandbox import objects, paths
+
+TREE = "sklearn.tree.DecisionTreeClassifier"
+
+
+def manifest(
+    name: str,
+    estimator: str = TREE,
+    params: Mapping[str, Any] | None = None,
+    data: Mapping[str, Any] | None = None,
+    **spec: Any,
+) -> dict[str, Any]:
+    """A SklearnModel on iris, in one task, trained only, unless told otherwise."""
+    chosen: dict[str, Any] = {"class": estimator} | ({"params": dict(params)} if params is not None else {})
+    return {
+        "apiVersion": "sklearn-operator.io/v1alpha1",
+        "kind": "SklearnModel",
+        "metadata": {"name": name},
+        "spec": {
+            "data": dict(data) if data is not None else {"source": {"builtin": "iris"}},
+            "model": {"estimator": chosen},
+            "pipeline": {"layout": "Fused"},
+        }
+        | spec,
+    }
+
+
+def sample(name: str) -> dict[str, Any]:
+    """A manifest of deploy/samples."""
+    text = (paths.project_root() / "deploy" / "samples" / f"{name}.yaml").read_text()
+    return dict(yaml.safe_load(text))
+
+
+@dataclass
+class Town:
+    """The world as seen from one namespace."""
+
+    world: worlds.World
+    operator: worlds.Operator
+    namespace: str
+
+    def prepare(self) -> None:
+        secret = objects.store_secret(self.world.sandbox, self.namespace)
+        found = {"apiVersion": "v1", "kind": "List", "items": [objects.namespace(self.namespace), secret]}
+        self.world.apply(found)
+
+    def clear(self) -> None:
+        """Away with all models, so that no server of theirs is left to whoever comes next."""
+        self.kubectl("delete", "skm", "--all", "--timeout=60s")
+
+    def run(self, *args: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+        """kubectl in this namespace, whatever it returns."""
+        return self.world.cluster.kubectl(*args, "-n", self.namespace, input=text, check=False)
+
+    def kubectl(self, *args: str, text: str | None = None) -> str:
+        return self.world.kubectl(*args, "-n", self.namespace, input=text)
+
+    def apply(self, *documents: Mapping[str, Any], flags: tuple[str, ...] = ()) -> str:
+        return self.kubectl("apply", *flags, "-f", "-", text=yaml.safe_dump_all(documents))
+
+    def get(self, kind: str, name: str | None = None) -> Any:
+        return self.world.get(kind, name, self.namespace)
+
+    def status(self, name: str) -> dict[str, Any]:
+        return dict((self.get("skm", name) or {}).get("status") or {})
+
+    def condition(self, name: str, kind: str) -> dict[str, Any]:
+        """The condition, if it is about the present generation."""
+        return self.world.condition(name, kind, self.namespace)
+
+    def wait(self, name: str, kind: str = "Ready", status: str = "True", seconds: float = 90.0) -> dict[str, Any]:
+        """The condition, once it has that status for the present generation."""
+
+        def seen() -> dict[str, Any] | None:
+            row = self.condition(name, kind)
+            return row if row.get("status") == status else None
+
+        return self.expect(f"{kind}={status} of {name}", seen, seconds)
+
+    def settled(self, name: str, version: str, seconds: float = 90.0) -> dict[str, Any]:
+        """The status, once ``version`` serves (or, train-only, is the latest), and nothing is left to do."""
+
+        def seen() -> dict[str, Any] | None:
+            model = self.get("skm", name) or {}
+            status = dict(model.get("status") or {})
+            rows = {row["type"]: row for row in status.get("conditions") or []}
+            now = model.get("metadata", {}).get("generation")
+            done = [(kind, rows.get(kind, {}).get("status")) for kind in ("Ready", "Reconciling")]
+            current = [row for row in rows.values() if row["observedGeneration"] == now]
+            found = status.get("servingVersion", status.get("latestVersion"))
+            settled = done == [("Ready", "True"), ("Reconciling", "False")] and len(current) == len(rows)
+            return status if settled and found == version else None
+
+        return self.expect(f"{version} of {name} settled", seen, seconds)
+
+    def expect(self, what: str, condition: Callable[[], Any], seconds: float) -> Any:
+        try:
+            return worlds.wait_for(what, condition, seconds)
+        except AssertionError as error:
+            found = self.kubectl("get", "skm,skmv,isvc,pods", "-o", "wide")
+            conditions = json.dumps([item.get("status") for item in self.get("skm")], indent=1)
+            raise AssertionError(f"{error}\n{found}\n{conditions}") from None
+
+    def runs(self, name: str) -> list[dict[str, Any]]:
+        """KFP's runs of one model."""
+        prefix = f"{self.namespace}.{name}-v"
+        return [run for run in self.world.runs(self.namespace) if run["display_name"].startswith(prefix)]
+
+    def infer(self, name: str, body: Any) -> dict[str, Any]:
+        """The answer to a V2 request; outputs by name under ``by_name``."""
+        answer = self.world.http(f"{self.status(name)['address']}/v2/models/{name}/infer", "POST", body)
+        return dict(answer) | {"by_name": {output["name"]: output["data"] for output in answer["outputs"]}}
+
+    def predict(self, name: str, instances: list[Any]) -> list[Any]:
+        """The predictions of a V1 request."""
+        address = self.status(name)["address"]
+        answer = self.world.http(f"{address}/v1/models/{name}:predict", "POST", {"instances": instances})
+        return list(answer["predictions"])
