@@ -12,10 +12,13 @@ trainer=.venv-trainer/bin
 logs=build/test
 closing=''
 builder=''
+shown=''
 began=$(date +%s)
 
 cleanup() { # without its reader the compiler ends at its next line
-    [ -z "$builder" ] || kill "$builder" 2>/dev/null
+    for left in $builder $shown; do
+        kill "$left" 2>/dev/null
+    done
 }
 trap cleanup EXIT
 trap 'exit 130' INT
@@ -79,6 +82,7 @@ await_building() { # shows how far it is
     builder=''
     sleep 1 # for the last lines
     kill "$shown"
+    shown=''
     judge "$status"
 }
 

@@ -18,6 +18,7 @@ from rich import console, status
 from sklearn_sandbox import assets, errors, lifecycle, objects, paths, progress, state
 
 PATIENCE = 180.0
+SERVER_PATIENCE = 20.0
 POLL = 0.2
 NAME = "digits"
 
@@ -94,10 +95,22 @@ def show_prediction(address: str, request: Path, out: console.Console) -> None:
     pixels = body["inputs"][0]["data"]
     out.print("\nA digit it has never seen (the last row of load_digits()):\n")
     out.print(draw(pixels))
-    answer = httpx.post(f"{address}/v2/models/{NAME}/infer", json=body, timeout=30.0, trust_env=False)
-    answer.raise_for_status()
+    answer = infer(address, body)
     outputs = {output["name"]: output["data"] for output in answer.json()["outputs"]}
     out.print(f"\nThe served model says: [bold green]{outputs['predict'][0]}[/]")
+
+
+def infer(address: str, body: dict[str, Any]) -> httpx.Response:
+    """A sandbox that was just started again has a model that is Ready on paper before its server is back."""
+    deadline = time.monotonic() + SERVER_PATIENCE
+    while True:
+        try:
+            answer = httpx.post(f"{address}/v2/models/{NAME}/infer", json=body, timeout=30.0, trust_env=False)
+            return answer.raise_for_status()
+        except httpx.HTTPError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(POLL)
 
 
 def draw(pixels: list[int]) -> str:
@@ -108,19 +121,27 @@ def draw(pixels: list[int]) -> str:
 
 
 def advice(sandbox: state.Sandbox, address: str) -> str:
+    sample, url = "deploy/samples", f"{address}/v2/models/{NAME}/infer"
+    change = '{"spec":{"model":{"estimator":{"params":{"gamma":0.0005}}}}}'
     return f"""
-What to type next:
+What to type next (from this folder):
 
   export KUBECONFIG={sandbox.kubeconfig}
   export PATH="{sandbox.home / "bin"}:{paths.operator_bin()}:$PATH"
 
+  # what there is, why it is so, and what a manifest may say
   kubectl get skm,skmv,isvc,pods
   kubectl describe skm {NAME}
   kubectl explain skm.spec.model
-  kubectl apply -f deploy/samples/iris.yaml
-  curl -s {address}/v2/models/{NAME}/infer -H 'Content-Type: application/json' -d @deploy/samples/digit-8.json
-  kubectl patch skm {NAME} --type merge -p '{{"spec":{{"model":{{"estimator":{{"params":{{"gamma":0.0005}}}}}}}}}}'
 
+  # a prediction, another model, and a change: it is trained while the old version goes on answering
+  curl -s {url} -H 'Content-Type: application/json' -d @{sample}/digit-8.json
+  kubectl apply -f {sample}/iris.yaml
+  kubectl patch skm {NAME} --type merge -p '{change}'
+  kubectl get skm {NAME} -w
+
+  # the model with all that belongs to it, then the sandbox
+  kubectl delete skm {NAME}
   sklearn-operator sandbox status
   make sandbox-down"""
 

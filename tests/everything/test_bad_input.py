@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -267,7 +268,7 @@ def test_correcting_the_manifest_is_enough(applied: towns.Town) -> None:
 def test_the_operator_stood_all_of_it(applied: towns.Town) -> None:
     """Every message of this module came from one process, which met nothing that it did not expect."""
     for bad in (*BY_SPEC, *BY_DATA):
-        worlds.wait_for(f"{name_of(bad)} seen", lambda bad=bad: applied.status(name_of(bad)).get("conditions"), 90)
+        worlds.wait_for("a report", functools.partial(applied.condition, name_of(bad), "Ready"), 150)
     assert applied.operator.alive()
     log = Path(applied.operator.log).read_text()
     assert "Traceback" not in log

@@ -21,7 +21,7 @@ from sklearn_sandbox import objects
 
 LANES = 3
 PARTS = ("create", "change", "delete")
-PATIENCE = 90.0
+PATIENCE = 240.0
 TREE = "sklearn.tree.DecisionTreeClassifier"
 
 

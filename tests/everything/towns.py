@@ -91,7 +91,7 @@ class Town:
             row = self.condition(name, kind)
             return row if row.get("status") == status else None
 
-        return self.expect(f"{kind}={status} of {name}", seen, seconds)
+        return dict(self.expect(f"{kind}={status} of {name}", seen, seconds))
 
     def settled(self, name: str, version: str, seconds: float = 90.0) -> dict[str, Any]:
         """The status, once ``version`` serves (or, train-only, is the latest), and nothing is left to do."""
@@ -107,7 +107,7 @@ class Town:
             settled = done == [("Ready", "True"), ("Reconciling", "False")] and len(current) == len(rows)
             return status if settled and found == version else None
 
-        return self.expect(f"{version} of {name} settled", seen, seconds)
+        return dict(self.expect(f"{version} of {name} settled", seen, seconds))
 
     def expect(self, what: str, condition: Callable[[], Any], seconds: float) -> Any:
         try:

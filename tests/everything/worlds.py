@@ -41,7 +41,7 @@ KINDS = {
 }
 
 
-def wait_for(what: str, condition: Callable[[], T], seconds: float = 60.0) -> T:
+def wait_for(what: str, condition: Callable[[], T | None], seconds: float = 60.0) -> T:
     """The first truthy value of ``condition``; polls, never sleeps for its own sake."""
     deadline = time.monotonic() + seconds
     while True:

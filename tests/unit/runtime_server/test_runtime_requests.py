@@ -110,7 +110,7 @@ def test_probabilities_that_are_no_tensor_are_not_offered(runtime: Runtime, publ
     assert v1(runtime("pairs"), data.tolist()) == expected
     assert [output.name for output in runtime("pairs").served.outputs] == ["predict"]
     asked = {"inputs": [tensor("x", "FP64", data.ravel().tolist(), 3, 4)], "outputs": [{"name": "predict_proba"}]}
-    with pytest.raises(errors.RequestError, match="unknown output predict_proba; this model gives predict"):
+    with pytest.raises(errors.RequestError, match="unknown output 'predict_proba'; this model gives 'predict'"):
         runtime("pairs").answer_v2(orjson.dumps(asked))
 
 
