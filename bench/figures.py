@@ -88,4 +88,4 @@ def _cells(figure: Figure) -> list[text.Text]:
 def _number(value: float, unit: str) -> str:
     if unit == "":
         return f"{value:.10g}"
-    return f"{value:.1f} {unit}" if unit in ("MB", "%") else f"{value:.2f} {unit}"
+    return f"{value:.1f} {unit}" if unit == "MB" else f"{value:.2f} {unit}"

@@ -61,7 +61,7 @@ def submission_settles_at(version: observed.Version, context: Context) -> dateti
 
 def _without_run(version: observed.Version, seen: observed.Attempt, context: Context) -> Step:
     if seen.outcome is not None and seen.outcome.result is not None:
-        return _succeed(version, None, seen.outcome.result)
+        return _succeed(version, None, seen.outcome.result, context)
     if version.run_recorded:
         reported = outcomes.failure(seen.outcome)
         message = (
@@ -99,7 +99,7 @@ def _ended(version: observed.Version, seen: observed.Attempt, run: observed.Run,
     result = seen.outcome.result if seen.outcome is not None else None
     if run.state in (observed.RunState.SUCCEEDED, observed.RunState.SKIPPED):
         if result is not None:
-            return _succeed(version, run, result)
+            return _succeed(version, run, result, context)
         ended = run.finished_at or context.now
         if context.now - ended < context.settings.result_grace and not (seen.outcome and seen.outcome.invalid):
             return Step(status=_running(version, run, context), look_again=timedelta(seconds=1))
@@ -171,13 +171,15 @@ def _running(version: observed.Version, run: observed.Run, context: Context) -> 
     return {"phase": "Running", "run": _run(version.status.get("run"), run, version.attempt)}
 
 
-def _succeed(version: observed.Version, run: observed.Run | None, result: observed.Json) -> Step:
+def _succeed(version: observed.Version, run: observed.Run | None, result: observed.Json, context: Context) -> Step:
     status: dict[str, Any] = {"phase": "Succeeded"}
     recorded = _run(version.status.get("run"), run, version.attempt) if run else dict(version.status.get("run") or {})
     if recorded:
         status["run"] = recorded
     metrics = result.get("metrics") or {}
-    status |= {"artifact": dict(result["artifact"]), "metrics": dict(metrics), "lineage": dict(result["lineage"])}
+    # Where it lies is ours to say: a task's word for it could point into somebody else's folder.
+    artifact = dict(result["artifact"]) | {"uri": _own_folder(version, context)}
+    status |= {"artifact": artifact, "metrics": dict(metrics), "lineage": dict(result["lineage"])}
     headline = result.get("headline")
     if headline in metrics:
         status["metric"] = metric_text(str(headline), metrics[headline])
@@ -232,6 +234,11 @@ def _poll_interval(started: datetime, context: Context) -> timedelta:
     """A young run is looked at often, an old one seldom: a tenth of its age, within bounds."""
     age = context.now - started
     return max(context.settings.poll_min, min(context.settings.poll_max, age / 10))
+
+
+def _own_folder(version: observed.Version, context: Context) -> str:
+    key, store = context.model.key, context.settings.store_uri
+    return naming.artifact_uri(store, key.namespace, key.name, version.number, version.uid, version.attempt)
 
 
 def version_root(version: observed.Version, context: Context) -> str:

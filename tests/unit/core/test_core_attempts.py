@@ -48,6 +48,16 @@ def trouble(reason: str, message: str = "why", age: float = 60) -> observed.PodT
     return observed.PodTrouble("pod-1", reason, message, NOW - timedelta(seconds=age))
 
 
+def test_a_task_cannot_make_us_serve_from_another_folder() -> None:
+    elsewhere = RESULT | {"artifact": {**RESULT["artifact"], "uri": "s3://models/other/secret/v1-00000001/"}}  # type: ignore[dict-item]
+    version = running()
+    step = advance(version, "SUCCEEDED", outcome=outcome(result=elsewhere))
+    assert step.status is not None
+    assert step.status["artifact"]["uri"] == naming.artifact_uri(
+        SETTINGS.store_uri, "default", "digits", version.number, version.uid, 1
+    )
+
+
 # Nothing is submitted twice
 
 
