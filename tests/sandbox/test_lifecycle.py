@@ -119,5 +119,9 @@ def test_down_leaves_no_process_not_even_an_orphan(home: Path) -> None:
     assert processes.marked(home) == set()
     assert set(states(home).values()) == {"stopped"}
     lifecycle.up(home, only=PARTS)
+    kill(pids(home)["etcd"])  # the API server ignores SIGTERM then
+    lifecycle.down(home)
+    assert processes.marked(home) == set()
+    lifecycle.up(home, only=PARTS)
     kept = objects.run(state.load(home), home / "bin" / "kubectl", ["get", "configmap", "kept", "-o", "name"])
     assert kept.strip() == "configmap/kept"

@@ -106,7 +106,7 @@ def publish_all(root: Path) -> dict[str, Path]:
         "pairs": (DecisionTreeClassifier(random_state=0).fit(petals, pairs), petals[::50]),
     }
     names = {"digits": digits.feature_names, "linnerud": linnerud.feature_names}
-    names |= dict.fromkeys(("outliers", "pairs"), ["a", "b", "c", "d"])
+    names |= {key: ["a", "b", "c", "d"] for key in ("outliers", "pairs")}
     return {
         key: publish(root / key, model, rows, names.get(key) or list(rows.columns), version=f"{key}-v1")
         for key, (model, rows) in models.items()

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,6 +116,40 @@ def test_a_table_model_needs_no_place_to_write(published: dict[str, Path]) -> No
     with running(published["penguins"], HOME=nowhere, TMPDIR=nowhere) as runtime:
         answer = httpx.post(f"{runtime.url}/v1/models/penguins:predict", json={"instances": row})
         assert answer.json()["predictions"][0] in ("Adelie", "Gentoo")
+
+
+def test_a_probe_that_comes_early_waits_for_its_answer(published: dict[str, Path], tmp_path: Path) -> None:
+    """The start is held up at a pipe in the place of metadata.json, so early is certain."""
+    directory = Path(shutil.copytree(published["digits"], tmp_path / "digits"))
+    metadata = directory / "metadata.json"
+    content = metadata.read_bytes()
+    metadata.unlink()
+    os.mkfifo(metadata)
+    with socket.create_server((HOST, 0)) as found:
+        port = found.getsockname()[1]
+    process = subprocess.Popen(command(directory, f"--http_port={port}"), env=environment(), stderr=subprocess.DEVNULL)
+    try:
+        connection = connected(port)
+        connection.request("GET", "/v2/models/digits/ready")
+        metadata.write_bytes(content)
+        assert connection.getresponse().status == 200
+        connection.close()
+    finally:
+        process.kill()
+        process.wait(DEADLINE)
+
+
+def connected(port: int) -> http.client.HTTPConnection:
+    """As soon as the socket listens."""
+    deadline = time.monotonic() + DEADLINE
+    while True:
+        connection = http.client.HTTPConnection(HOST, port, timeout=DEADLINE)
+        try:
+            connection.connect()
+            return connection
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def failed(directory: Path, *more: str, **env: str) -> str:
