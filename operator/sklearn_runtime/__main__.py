@@ -1,7 +1,9 @@
 """``python -m sklearn_runtime``: prove the model, then serve it until SIGTERM.
 
-The socket listens before anything slow begins, so a readiness probe that comes meanwhile waits for its answer instead of
-being refused and coming back a second later; nothing is answered before the model is proved. Invariant: the last line on stderr of a failed start says what is wrong, because Kubernetes keeps just that line (the
+The socket listens before anything slow begins: a readiness probe that comes meanwhile waits for its answer, instead of
+being refused and coming back a second later. Nothing is answered before the model is proved.
+
+Invariant: the last line on stderr of a failed start says what is wrong, because Kubernetes keeps just that line (the
 termination message), and the exit code is 1.
 """
 

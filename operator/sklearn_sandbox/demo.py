@@ -129,18 +129,21 @@ What to type next (from this folder):
   export KUBECONFIG={sandbox.kubeconfig}
   export PATH="{sandbox.home / "bin"}:{paths.operator_bin()}:$PATH"
 
-  # what there is, why it is so, and what a manifest may say
+what there is, why it is so, and what a manifest may say:
+
   kubectl get skm,skmv,isvc,pods
   kubectl describe skm {NAME}
   kubectl explain skm.spec.model
 
-  # a prediction, another model, and a change: it is trained while the old version goes on answering
+a prediction, another model, and a change, which is trained while the old version goes on answering:
+
   curl -s {url} -H 'Content-Type: application/json' -d @{sample}/digit-8.json
   kubectl apply -f {sample}/iris.yaml
   kubectl patch skm {NAME} --type merge -p '{change}'
   kubectl get skm {NAME} -w
 
-  # the model with all that belongs to it, then the sandbox
+deleting the model with all that belongs to it, and stopping the sandbox:
+
   kubectl delete skm {NAME}
   sklearn-operator sandbox status
   make sandbox-down"""

@@ -85,7 +85,7 @@ def operator_env(sandbox: state.Sandbox) -> dict[str, str]:
     settings = {
         "KFP_URL": sandbox.kfp_url,
         "KFP_POLL_MIN": "0.1",
-        "KFP_POLL_MAX": "0.2",
+        "KFP_POLL_MAX": "0.15",
         "KFP_SUBMIT_PAUSE": "3",
         "STORE_URI": f"s3://{BUCKET}/",
         "STORE_ENDPOINT": sandbox.store_endpoint,

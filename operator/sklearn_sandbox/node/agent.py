@@ -154,14 +154,18 @@ async def _serve(
     finally:
         log.info("stopping")
         await background.stop()
-        with contextlib.suppress(api.ApiError, TimeoutError):
-            async with asyncio.timeout(2.0):
-                await registered.leave()
-        await node.shut_down()
+        await asyncio.gather(_leave(registered), node.shut_down())
         forwarding.close()
         await web.close()
     if background.failed.is_set():
         raise RuntimeError("a part of the agent failed; its log says which")
+
+
+async def _leave(registered: registration.Registration) -> None:
+    """An API server that is gone, too, does not hold us up."""
+    with contextlib.suppress(api.ApiError, TimeoutError):
+        async with asyncio.timeout(pod.LAST_WORDS_SECONDS):
+            await registered.leave()
 
 
 async def _either(work: Coroutine[Any, Any, object], ends: Sequence[asyncio.Event]) -> bool:
