@@ -60,7 +60,7 @@ tests() { # name, python, pytest's arguments...
     begin "$1"
     python=$2
     shift 2
-    run "$python" -m pytest -q -o faulthandler_timeout=600 "$@"
+    run "$python" -m pytest -q -o faulthandler_timeout=1200 "$@"
     last=$(grep -E '(passed|failed|errors?|skipped|deselected|ran) in [0-9.]+s' "$log" | tail -n 1)
     closing="$closing$name:
 ${last:-pytest did not finish}

@@ -159,15 +159,15 @@ def test_an_update_whose_pods_never_get_ready_still_looks_ready(lab: Lab) -> Non
     lab.ready("stuck")
     lab.apply(SERVICES, lab_module.inference_service("stuck", "v2"))
     lab.until(lambda: lab.pods("stuck", "v2"))
-    found = lab.status("stuck", "PredictorReady.reason", "MinimumReplicasAvailable")
+    found = lab.status("stuck", "observedGeneration", 2)
     assert found["metadata"]["generation"] == 2
-    assert look(found, "observedGeneration") == 2
+    assert look(found, "PredictorReady.reason") == "MinimumReplicasAvailable"
     assert look(found, "Ready") == "True"
     assert look(found, "modelStatus.transitionStatus") == "UpToDate"
     assert look(found, "modelStatus.states") == {"activeModelState": "Loaded", "targetModelState": "Loaded"}
-    deployment = lab.deployment("stuck")
-    assert deployment["spec"]["template"]["metadata"]["labels"]["sklearn-operator.io/version"] == "v2"
-    assert deployment["status"]["unavailableReplicas"] == 1
+    assert lab.until(lambda: lab.deployment("stuck")["status"].get("unavailableReplicas") == 1)
+    labels = lab.deployment("stuck")["spec"]["template"]["metadata"]["labels"]
+    assert labels["sklearn-operator.io/version"] == "v2"
     assert len(lab.pods("stuck", "v1")) == 1, "the old pod serves on"
 
 
