@@ -153,7 +153,11 @@ class Lab:
                 self.set_pod(pod, phase="Running", conditions=[{"type": "Ready", "status": "True"}], **running())
 
     def set_pod(self, pod: Json, **status: Any) -> None:
-        self.merge(f"{CORE}/pods/{pod['metadata']['name']}/status", {"status": status})
+        """A pod that a rollout has taken away meanwhile is nobody's business any more."""
+        path = f"{CORE}/pods/{pod['metadata']['name']}/status"
+        answer = self.send("PATCH", path, {"status": status}, "application/merge-patch+json")
+        if answer.status_code != 404:
+            _body(answer)
 
     def ready(self, name: str) -> Json:
         """An InferenceService of this name that serves v1."""
