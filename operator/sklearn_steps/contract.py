@@ -1,6 +1,6 @@
 """The words that the operator and the tasks share: the run's configuration, its result, its failure, and file names.
 
-Invariant: pydantic and nothing else is imported, so that the long-lived operator can afford this module. Documents are
+Invariant: pydantic is the only library imported, so that the long-lived operator can afford this module. Documents are
 camelCase in JSON, as in the manifests. A configuration is read strictly (a field this release does not know would
 change nothing, silently); results and failures are read leniently, because a newer trainer image may say more.
 """
@@ -11,7 +11,11 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import pydantic
-from pydantic.alias_generators import to_camel
+
+from sklearn_steps import contract_tuning
+from sklearn_steps.documents import Document as _Document
+from sklearn_steps.documents import FiniteFloat
+from sklearn_steps.documents import Strict as _Strict
 
 FORMAT_VERSION = 1
 
@@ -25,6 +29,8 @@ GOLDEN = "golden.json"
 CARD = "card.html"
 RESULT = "result.json"
 FAILURE = "failure.json"
+TRIALS = "trials.parquet"  # of a tuned model only, beside the others
+PROGRESS = "progress.json"  # of a search under way
 PUBLISHED = (MODEL, METADATA, REQUIREMENTS, METRICS, SCHEMA, GOLDEN, CARD)
 
 # The format of a file, by the suffix of its name in lower case.
@@ -50,18 +56,10 @@ MESSAGE_LIMIT = 1024
 
 Step = Literal["prepare", "train", "evaluate", "publish"]
 EstimatorType = Literal["classifier", "regressor", "clusterer", "outlier_detector"]
-FiniteFloat = Annotated[float, pydantic.Field(allow_inf_nan=False)]
 ShortText = Annotated[str, pydantic.Field(max_length=MESSAGE_LIMIT)]
 
-
-class _Document(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(
-        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, frozen=True
-    )
-
-
-class _Strict(_Document):
-    model_config = pydantic.ConfigDict(extra="forbid")
+Tuning = contract_tuning.Tuning
+Progress = contract_tuning.Progress
 
 
 class ConfigMapKey(_Strict):
@@ -137,7 +135,7 @@ class EstimatorSpec(_Strict):
     """``{class, params}``; params hold typed values, and the same form again for nested estimators."""
 
     class_: Annotated[str, pydantic.Field(alias="class")]
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = pydantic.Field(default_factory=dict)
 
     @pydantic.field_validator("params", mode="before")
     @classmethod
@@ -170,6 +168,7 @@ class RunConfig(_Strict):
     seed: Annotated[int, pydantic.Field(ge=0, lt=2**32)] = 0
     data: Data
     estimator: EstimatorSpec
+    tuning: Tuning | None = None
     evaluation: Evaluation = Evaluation()
     artifact_uri: Annotated[str, pydantic.Field(pattern="/$")]
 
@@ -210,6 +209,7 @@ class Result(_Document):
     metrics: dict[str, FiniteFloat]
     headline: str | None = None
     lineage: Lineage
+    tuning: contract_tuning.TuningResult | None = None
     notes: Annotated[tuple[ShortText, ...], pydantic.Field(max_length=32)] = ()
     finished_at: datetime
 
@@ -237,6 +237,7 @@ class Metadata(_Document):
     size: int
     versions: dict[str, str]
     outputs: list[str]
+    tuning: contract_tuning.TuningResult | None = None
     training_hash: str
     run_id: str
     created_at: datetime

@@ -68,6 +68,11 @@ def build(spec: contract.EstimatorSpec, seed: int) -> Any:
     return _Builder(seed).build(spec.class_, spec.params, _FIELD, 0)
 
 
+def value(value: Any, field: str, seed: int, of: type, name: str) -> Any:
+    """What a manifest says for parameter ``name`` of class ``of``, with nested estimators built."""
+    return _Builder(seed).value(value, field, 1, _wants_tuple(of, name))
+
+
 class _Builder:
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -84,7 +89,7 @@ class _Builder:
                 f"it takes {errors.listed(signature.parameters, 40)}",
             )
         values = {
-            name: self._value(value, f"{field}.params.{name}", depth, _wants_tuple(cls, name))
+            name: self.value(value, f"{field}.params.{name}", depth, _wants_tuple(cls, name))
             for name, value in params.items()
         }
         if "random_state" not in params and _draws(signature, values):
@@ -94,13 +99,13 @@ class _Builder:
         except (TypeError, ValueError) as exc:
             raise errors.UserError("InvalidParameter", f"{field}: {path}: {errors.first_line(exc)}") from exc
 
-    def _value(self, value: Any, field: str, depth: int, as_tuple: bool = False) -> Any:
+    def value(self, value: Any, field: str, depth: int, as_tuple: bool = False) -> Any:
         if depth > _MAX_DEPTH:
             raise errors.UserError("InvalidParameter", f"{field}: nested deeper than {_MAX_DEPTH}")
         if isinstance(value, dict):
             return self._mapping(value, field, depth)
         if isinstance(value, list):
-            items = [self._value(item, f"{field}[{place}]", depth + 1) for place, item in enumerate(value)]
+            items = [self.value(item, f"{field}[{place}]", depth + 1) for place, item in enumerate(value)]
             # (name, estimator) and (name, transformer, columns) are tuples for scikit-learn, lists in JSON
             named = len(items) > 1 and isinstance(items[0], str) and not isinstance(items[1], (str, int, float))
             return tuple(items) if as_tuple or named else items
@@ -108,7 +113,7 @@ class _Builder:
 
     def _mapping(self, value: dict[str, Any], field: str, depth: int) -> Any:
         if "class" not in value:
-            return {name: self._value(item, f"{field}.{name}", depth + 1) for name, item in value.items()}
+            return {name: self.value(item, f"{field}.{name}", depth + 1) for name, item in value.items()}
         if not isinstance(value["class"], str) or set(value) - {"class", "params"}:
             raise errors.UserError("InvalidParameter", f"{field}: a nested estimator is {{class: ..., params: ...}}")
         return self.build(value["class"], value.get("params") or {}, field, depth + 1)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pydantic
 
-from sklearn_steps import contract
+from sklearn_steps import contract, contract_tuning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,6 +57,41 @@ class About(pydantic.BaseModel):
         return [column.name for column in self.columns if column.categorical]
 
 
+class Trial(pydantic.BaseModel):
+    """One trial of a search; trial 0 has the parameters as given.
+
+    ``params``: all tuned parameters, in the manifest's order and in values that JSON has. ``score`` is the mean of
+    ``scores``, one per fold, or the one of the validation part; both are empty where the trial failed, and ``reason``
+    says why. ``rows``: it was fitted on so many rows only (Halving), so it cannot win; None: on all there are.
+    """
+
+    number: int
+    params: dict[str, Any]
+    state: Literal["Completed", "Failed"]
+    score: float | None = None
+    scores: list[float] = []
+    seconds: float
+    rows: int | None = None
+    reason: str = ""
+
+
+class Tuning(pydantic.BaseModel):
+    """A whole search, for the card and for ``trials.parquet``; ``trials`` is in the order of their numbers.
+
+    A trial that is not in the list was not run: ``result.ended`` says why.
+    """
+
+    result: contract_tuning.TuningResult
+    direction: contract_tuning.Direction
+    goal: float | None
+    seed: int
+    parallel: int
+    seconds: float
+    fit_rows: int
+    validation_rows: int | None
+    trials: list[Trial]
+
+
 class Training(pydantic.BaseModel):
     """What is known of a fitted model besides its bytes."""
 
@@ -70,6 +105,7 @@ class Training(pydantic.BaseModel):
     versions: dict[str, str]
     requirements: list[str]
     notes: list[str]
+    tuning: Tuning | None = None
 
 
 class Evaluation(pydantic.BaseModel):

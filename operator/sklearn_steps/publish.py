@@ -13,6 +13,7 @@ from pathlib import Path
 import pydantic
 
 from sklearn_steps import contract, errors, objectstore, parts
+from sklearn_steps.tuning import table
 
 _NOTES = 32
 
@@ -35,6 +36,8 @@ def publish(config: contract.RunConfig, model: Path, evaluation: Path, target: o
     target.put_child(contract.REQUIREMENTS, "".join(f"{line}\n" for line in training.requirements).encode())
     for name in (contract.METRICS, contract.SCHEMA, contract.GOLDEN, contract.CARD):
         target.put_child(name, (evaluation / name).read_bytes())
+    if training.tuning is not None:
+        target.put_child(contract.TRIALS, table.written(training.tuning))
     if not target.create_child(contract.RESULT, contract.dump(result)):
         return _earlier(config, target) or result
     return result
@@ -83,6 +86,7 @@ def _result(
             numpy=versions["numpy"],
             seed=config.seed,
         ),
+        tuning=training.tuning.result if training.tuning else None,
         notes=tuple(note[: contract.MESSAGE_LIMIT] for note in judged.notes[:_NOTES]),
         finished_at=now,
     )
@@ -105,6 +109,7 @@ def _metadata(
         size=artifact.size,
         versions=training.versions,
         outputs=training.outputs,
+        tuning=training.tuning.result if training.tuning else None,
         training_hash=config.training_hash,
         run_id=config.run_id,
         created_at=now,

@@ -40,18 +40,34 @@ def names(config: contract.RunConfig, kind: contract.EstimatorType, y: Any, esti
     asked = config.evaluation.metrics
     if not asked:
         return _defaults(kind, y)
-    known = fitting(kind)
     for place, name in enumerate(asked):
-        field = f"evaluation.metrics[{place}] {errors.shown(name)}"
-        if name not in known:
-            advice = f"{errors.nearest(name, known)}there are {errors.listed(known, 40)}"
-            raise errors.UserError("UnknownMetric", f"{field}: not a metric for a {kind}; {advice}")
-        if kind == "clusterer" and name != SILHOUETTE and y is None:
-            text = f"{field}: it compares with true labels; name their column in data.target"
-            raise errors.UserError("MetricUnsuitable", text)
-        _check_binary(name, kind, y, field)
-        _check_response(name, estimator, field)
+        check(name, f"evaluation.metrics[{place}]", kind, y, estimator)
     return asked
+
+
+def check(name: str, field: str, kind: contract.EstimatorType, y: Any, estimator: Any) -> None:
+    """A UserError if that metric cannot judge this estimator on this target."""
+    known = fitting(kind)
+    field = f"{field} {errors.shown(name)}"
+    if name not in known:
+        advice = f"{errors.nearest(name, known)}there are {errors.listed(known, 40)}"
+        raise errors.UserError("UnknownMetric", f"{field}: not a metric for a {kind}; {advice}")
+    if kind == "clusterer" and name != SILHOUETTE and y is None:
+        text = f"{field}: it compares with true labels; name their column in data.target"
+        raise errors.UserError("MetricUnsuitable", text)
+    _check_binary(name, kind, y, field)
+    _check_response(name, estimator, field)
+
+
+def single(name: str, model: Any, X: Any, y: Any, seed: int) -> float:
+    """One metric; NaN where it is not defined on these rows."""
+    if name == SILHOUETTE:
+        found: dict[str, float] = {}
+        _silhouette(model, X, seed, found)
+        return found.get(SILHOUETTE, float("nan"))
+    from sklearn.metrics import get_scorer
+
+    return float(get_scorer(name)(model, X, y))
 
 
 def _defaults(kind: contract.EstimatorType, y: Any) -> tuple[str, ...]:
@@ -118,7 +134,7 @@ def score(
                 raise _failed(exc, scorers, part, training) from exc
             notes.append(f"no metric of scikit-learn fits: {errors.first_line(exc, 200)}")
     if SILHOUETTE in wanted:
-        notes += _silhouette(model, part, config.seed, found)
+        notes += _silhouette(model, part.X, config.seed, found)
     finite = {name: found[name] for name in wanted if name in found and found[name] - found[name] == 0}
     undefined = [name for name in wanted if name in found and name not in finite]
     if undefined:
@@ -137,12 +153,12 @@ def _failed(error: Exception, names: list[str], part: parts.Part, training: part
     return errors.UserError("MetricFailed", text)
 
 
-def _silhouette(model: Any, part: parts.Part, seed: int, found: dict[str, float]) -> list[str]:
+def _silhouette(model: Any, rows: Any, seed: int, found: dict[str, float]) -> list[str]:
     """scikit-learn has no scorer for it: of the clusters that the model gives to the test rows."""
     from sklearn.metrics import silhouette_score
 
-    labels = model.predict(part.X)
-    X = part.X if not hasattr(model, "named_steps") else model[:-1].transform(part.X)
+    labels = model.predict(rows)
+    X = rows if not hasattr(model, "named_steps") else model[:-1].transform(rows)
     clusters = len(set(labels.tolist()))
     if not 2 <= clusters < len(labels):
         return [f"{SILHOUETTE} is not defined: the {len(labels)} test rows fall into {clusters} clusters"]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pydantic
 
-from sklearn_steps import contract, errors, objectstore, threads
+from sklearn_steps import contract, contract_tuning, errors, objectstore, progress, threads
 
 if TYPE_CHECKING:
     from sklearn_steps import evaluate as judging
@@ -43,7 +43,9 @@ def train(config: str, train_data: Folder, model: Folder) -> None:
         from sklearn_steps import parts
         from sklearn_steps import train as step
 
-        step.save(step.train(parsed, parts.load(Path(train_data))), Path(model))
+        with _progress(parsed) as tell:
+            fitted = step.train(parsed, parts.load(Path(train_data)), tell)
+        step.save(fitted, Path(model))
 
 
 def evaluate(config: str, model: Folder, test_data: Folder, evaluation: Folder, log: Log | None = None) -> None:
@@ -78,7 +80,8 @@ def run_all(config: str, model: Folder | None = None, log: Log | None = None) ->
 
         train_part, test_part = preparing.prepare(parsed)
         at("train")
-        fitted = training.train(parsed, train_part)
+        with _progress(parsed) as tell:
+            fitted = training.train(parsed, train_part, tell)
         at("evaluate")
         judged = evaluating.evaluate(parsed, fitted, test_part)
         folders = Path(model or Path(scratch, "model")), Path(scratch, "evaluation")
@@ -88,6 +91,16 @@ def run_all(config: str, model: Folder | None = None, log: Log | None = None) ->
             log(judged)
         at("publish")
         publishing.publish(parsed, *folders, _target(parsed))
+
+
+@contextlib.contextmanager
+def _progress(config: contract.RunConfig) -> Iterator[Callable[[contract_tuning.SearchState], None]]:
+    """Who hears how far a search is, where there is one."""
+    if config.tuning is None:
+        yield lambda _: None
+        return
+    with progress.reported(config, lambda text: _target(config).put_child(contract.PROGRESS, text)) as tell:
+        yield tell
 
 
 def _target(config: contract.RunConfig) -> objectstore.Location:

@@ -6,9 +6,10 @@ already is somebody's decision and stays.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
 from sklearn_steps import contract
@@ -45,3 +46,13 @@ def _quota(path: Path) -> int:
         return max(1, int(quota) // int(period))
     except (OSError, ValueError):
         return 1 << 16
+
+
+@contextlib.contextmanager
+def limited(cores: int) -> Iterator[None]:
+    """Within, libraries use so many threads; those that are loaded later do so for the rest of the process."""
+    import threadpoolctl
+
+    os.environ.update({name: str(cores) for name in _VARIABLES})
+    with threadpoolctl.threadpool_limits(cores):
+        yield

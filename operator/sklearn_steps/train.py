@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from sklearn_steps import contract, encode, errors, estimators, parts, scoring, sklearn_import, targets
+from sklearn_steps import contract, encode, errors, estimators, parts, scoring, sklearn_import, targets, tuning
 
 _OUTPUTS = ("predict", "predict_proba")
 _LIBRARIES = ("joblib", "narwhals", "numpy", "scikit-learn", "scipy", "threadpoolctl")
@@ -29,17 +29,20 @@ class Fitted:
     training: parts.Training
 
 
-def train(config: contract.RunConfig, part: parts.Part) -> Fitted:
-    """Fit; a UserError says what of the manifest or the data is in the way."""
+def train(config: contract.RunConfig, part: parts.Part, tell: tuning.Tell = lambda _: None) -> Fitted:
+    """Tune where that is asked for, and fit; a UserError says what of the manifest or the data is in the way.
+
+    ``tell`` hears how far the tuning is.
+    """
     sklearn_import.load(part.about.table)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        fitted = _fit(config, part)
+        fitted = _fit(config, part, tell)
     fitted.training.notes += said(caught, "while fitting")
     return fitted
 
 
-def _fit(config: contract.RunConfig, part: parts.Part) -> Fitted:
+def _fit(config: contract.RunConfig, part: parts.Part, tell: tuning.Tell) -> Fitted:
     about, name = part.about, config.estimator.class_
     estimator = estimators.build(config.estimator, config.seed)
     kind = estimators.kind_of(estimator)
@@ -48,14 +51,20 @@ def _fit(config: contract.RunConfig, part: parts.Part) -> Fitted:
     if supervised:
         _check_outputs(estimator, about, name, kind)
     scoring.names(config, kind, y, estimator)
-    model, notes = encode.wrapped(estimator, part)
+    tuned = tuning.tune(config, estimator, part, y, kind, tell) if config.tuning is not None else None
+    model, notes = encode.wrapped(tuned.estimator if tuned else estimator, part)
     started = time.perf_counter()
     try:
         model.fit(part.X, y) if supervised else model.fit(part.X)
     except (ValueError, TypeError, ArithmeticError, AttributeError, LookupError) as exc:
         raise encode.explained(exc, part.X, about, name) from exc
     seconds = time.perf_counter() - started
-    return Fitted(model, _training(config, model, kind, about, seconds, notes))
+    training = _training(config, model, kind, about, seconds, notes)
+    if tuned is not None:
+        training.tuning = tuned.record
+        training.params |= parts.json_safe(tuned.params)
+        training.notes += tuned.notes
+    return Fitted(model, training)
 
 
 def save(fitted: Fitted, folder: Path) -> None:

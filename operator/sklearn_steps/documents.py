@@ -1,0 +1,27 @@
+"""The two kinds of documents that the contract is made of: camelCase in JSON, frozen in Python.
+
+Invariant: pydantic is the only library imported, as in ``contract``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import pydantic
+from pydantic.alias_generators import to_camel
+
+FiniteFloat = Annotated[float, pydantic.Field(allow_inf_nan=False)]
+
+
+class Document(pydantic.BaseModel):
+    """Read leniently: a newer release may say more."""
+
+    model_config = pydantic.ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, frozen=True
+    )
+
+
+class Strict(Document):
+    """An unknown field is an error."""
+
+    model_config = pydantic.ConfigDict(extra="forbid")
