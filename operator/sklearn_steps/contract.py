@@ -59,6 +59,7 @@ EstimatorType = Literal["classifier", "regressor", "clusterer", "outlier_detecto
 ShortText = Annotated[str, pydantic.Field(max_length=MESSAGE_LIMIT)]
 
 Tuning = contract_tuning.Tuning
+TuningParameter = contract_tuning.TuningParameter
 Progress = contract_tuning.Progress
 
 

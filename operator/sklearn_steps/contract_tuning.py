@@ -6,6 +6,8 @@ Invariant: pydantic is the only library imported, as in ``contract``. What goes 
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -15,6 +17,9 @@ from sklearn_steps.documents import Document, FiniteFloat, Strict
 
 #: Of parameters in documents that the operator copies into a status, as JSON.
 PARAMS_LIMIT = 24 * 1024
+
+#: Of a step, for sums of floats that do not quite reach the end.
+_TOLERANCE = 1e-9
 
 Direction = Literal["Maximize", "Minimize"]
 Count = Annotated[int, pydantic.Field(ge=0)]
@@ -49,6 +54,16 @@ class TuningParameter(Strict):
         elif self.log and self.min <= 0:
             raise ValueError("log needs a min above 0")
         return self
+
+    @property
+    def count(self) -> int | None:
+        """How many values there are; None for a continuum."""
+        if self.type == "Categorical":
+            return len(self.values)
+        step = self.step or (1.0 if self.type == "Int" else None)
+        if step is None or self.min is None or self.max is None:
+            return None
+        return math.floor((self.max - self.min) / step + _TOLERANCE) + 1
 
 
 class TuningFolds(Strict):
@@ -87,6 +102,10 @@ class SearchState(Document):
     best_score: FiniteFloat | None = None
     best_params: BestParams | None = None
     baseline_score: FiniteFloat | None = None
+
+
+#: Who hears how far a search is.
+Tell = Callable[[SearchState], None]
 
 
 class Progress(SearchState):

@@ -19,11 +19,9 @@ EVERY_SECONDS = 5.0
 FIRST_SECONDS = 1.0
 _FAREWELL_SECONDS = 10.0
 
-Tell = Callable[[contract_tuning.SearchState], None]
-
 
 @contextlib.contextmanager
-def reported(config: contract.RunConfig, put: Callable[[bytes], None]) -> Iterator[Tell]:
+def reported(config: contract.RunConfig, put: Callable[[bytes], None]) -> Iterator[contract_tuning.Tell]:
     """Within, what is told is written by ``put`` in due time."""
     reporter = _Reporter(config, put)
     thread = threading.Thread(target=reporter.run, name="progress", daemon=True)

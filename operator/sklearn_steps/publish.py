@@ -13,7 +13,6 @@ from pathlib import Path
 import pydantic
 
 from sklearn_steps import contract, errors, objectstore, parts
-from sklearn_steps.tuning import table
 
 _NOTES = 32
 
@@ -37,6 +36,8 @@ def publish(config: contract.RunConfig, model: Path, evaluation: Path, target: o
     for name in (contract.METRICS, contract.SCHEMA, contract.GOLDEN, contract.CARD):
         target.put_child(name, (evaluation / name).read_bytes())
     if training.tuning is not None:
+        from sklearn_steps.tuning import table
+
         target.put_child(contract.TRIALS, table.written(training.tuning))
     if not target.create_child(contract.RESULT, contract.dump(result)):
         return _earlier(config, target) or result

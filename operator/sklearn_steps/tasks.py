@@ -94,7 +94,7 @@ def run_all(config: str, model: Folder | None = None, log: Log | None = None) ->
 
 
 @contextlib.contextmanager
-def _progress(config: contract.RunConfig) -> Iterator[Callable[[contract_tuning.SearchState], None]]:
+def _progress(config: contract.RunConfig) -> Iterator[contract_tuning.Tell]:
     """Who hears how far a search is, where there is one."""
     if config.tuning is None:
         yield lambda _: None

@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from sklearn_steps import contract, encode, errors, estimators, parts, scoring, sklearn_import, targets, tuning
+from sklearn_steps import contract, contract_tuning, encode, errors, estimators, parts, scoring, sklearn_import, targets
 
 _OUTPUTS = ("predict", "predict_proba")
 _LIBRARIES = ("joblib", "narwhals", "numpy", "scikit-learn", "scipy", "threadpoolctl")
@@ -29,7 +29,7 @@ class Fitted:
     training: parts.Training
 
 
-def train(config: contract.RunConfig, part: parts.Part, tell: tuning.Tell = lambda _: None) -> Fitted:
+def train(config: contract.RunConfig, part: parts.Part, tell: contract_tuning.Tell = lambda _: None) -> Fitted:
     """Tune where that is asked for, and fit; a UserError says what of the manifest or the data is in the way.
 
     ``tell`` hears how far the tuning is.
@@ -42,7 +42,7 @@ def train(config: contract.RunConfig, part: parts.Part, tell: tuning.Tell = lamb
     return fitted
 
 
-def _fit(config: contract.RunConfig, part: parts.Part, tell: tuning.Tell) -> Fitted:
+def _fit(config: contract.RunConfig, part: parts.Part, tell: contract_tuning.Tell) -> Fitted:
     about, name = part.about, config.estimator.class_
     estimator = estimators.build(config.estimator, config.seed)
     kind = estimators.kind_of(estimator)
@@ -51,7 +51,11 @@ def _fit(config: contract.RunConfig, part: parts.Part, tell: tuning.Tell) -> Fit
     if supervised:
         _check_outputs(estimator, about, name, kind)
     scoring.names(config, kind, y, estimator)
-    tuned = tuning.tune(config, estimator, part, y, kind, tell) if config.tuning is not None else None
+    tuned = None
+    if config.tuning is not None:
+        from sklearn_steps import tuning
+
+        tuned = tuning.tune(config, estimator, part, y, kind, tell)
     model, notes = encode.wrapped(tuned.estimator if tuned else estimator, part)
     started = time.perf_counter()
     try:

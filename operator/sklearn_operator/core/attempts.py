@@ -92,7 +92,7 @@ def _in_progress(version: observed.Version, seen: observed.Attempt, run: observe
             version, run, stuck.reason, f"task pod {stuck.pod} cannot start: {outcomes.told(stuck)}", context
         )
     status = _running(version, run, context)
-    return Step(status=status, look_again=_poll_interval(started, context))
+    return Step(status=status, look_again=_poll_interval(version, started, context))
 
 
 def _ended(version: observed.Version, seen: observed.Attempt, run: observed.Run, context: Context) -> Step:
@@ -180,6 +180,9 @@ def _succeed(version: observed.Version, run: observed.Run | None, result: observ
     # Where it lies is ours to say: a task's word for it could point into somebody else's folder.
     artifact = dict(result["artifact"]) | {"uri": _own_folder(version, context)}
     status |= {"artifact": artifact, "metrics": dict(metrics), "lineage": dict(result["lineage"])}
+    searched = outcomes.search(result.get("tuning"))
+    if searched:
+        status["tuning"] = searched
     headline = result.get("headline")
     if headline in metrics:
         status["metric"] = metric_text(str(headline), metrics[headline])
@@ -230,10 +233,14 @@ def _timeout(version: observed.Version) -> timedelta | None:
     return api.parse_duration(text) if text else None
 
 
-def _poll_interval(started: datetime, context: Context) -> timedelta:
-    """A young run is looked at often, an old one seldom: a tenth of its age, within bounds."""
-    age = context.now - started
-    return max(context.settings.poll_min, min(context.settings.poll_max, age / 10))
+def _poll_interval(version: observed.Version, started: datetime, context: Context) -> timedelta:
+    """A young run is looked at often, an old one seldom: a tenth of its age, within bounds.
+
+    A search is followed while it goes on.
+    """
+    age, settings = context.now - started, context.settings
+    most = settings.progress_pause if version.training.get("tuning") else settings.poll_max
+    return max(settings.poll_min, min(most, age / 10))
 
 
 def _own_folder(version: observed.Version, context: Context) -> str:

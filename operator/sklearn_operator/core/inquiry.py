@@ -15,13 +15,14 @@ from sklearn_operator.core.settings import Settings
 
 @dataclass(frozen=True)
 class RunQuestion:
-    """Is there this run, how is it, and what did it leave at ``uri``?"""
+    """Is there this run, how is it, and what did it leave at ``uri``? ``tuned``: it searches, and tells how far."""
 
     version: str
     attempt: int
     run_id: str
     display_name: str
     uri: str
+    tuned: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ def questions(
 def _run(model: observed.Model, version: observed.Version, attempt: int, settings: Settings) -> RunQuestion:
     run_id = naming.run_id(version.uid, attempt)
     name = naming.run_display_name(model.key.namespace, version.name, attempt, run_id)
-    return RunQuestion(version.name, attempt, run_id, name, training.artifact_uri(model, version, settings))
+    uri, tuned = training.artifact_uri(model, version, settings), bool(version.training.get("tuning"))
+    return RunQuestion(version.name, attempt, run_id, name, uri, tuned)
 
 
 def _cleanup(model: observed.Model, version: observed.Version, settings: Settings, *, objects: bool) -> CleanupQuestion:

@@ -82,11 +82,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Attempt:
-    """Everything seen about the current attempt of an unfinished version."""
+    """Everything seen about the current attempt of an unfinished version; ``progress``: how far its search is."""
 
     run: Run | None
     outcome: Outcome | None = None
     troubles: tuple[PodTrouble, ...] = ()
+    progress: Json | None = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ the user's code, so nothing in their documents is believed beyond its shape.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ _NEEDS_A_PERSON = frozenset({"CreateContainerConfigError", "CreateContainerError
 _NOT_STARTED = frozenset({"StartError", "RunContainerError", "ContainerCannotRun"})
 _WORTH_SHOWING = _NEEDS_A_PERSON | _NOT_STARTED | {"ErrImagePull", "ImagePullBackOff", "OOMKilled", "Unschedulable"}
 
+_PROGRESS_LIMIT = 64 * 1024
 _TOO_LARGE = (
     "the value of spec.data.source.configMap is more than the 128 KiB that the environment of a task can hold: put the "
     "data into the store and name it in spec.data.source.uri"
@@ -47,6 +48,25 @@ def judge(result: bytes | None, failure: bytes | None, run_id: str) -> observed.
             document = reported.model_dump(mode="json", by_alias=True, exclude_none=True)
             return observed.Outcome(failure=document, invalid=invalid)
     return observed.Outcome(invalid=invalid)
+
+
+def progress(content: bytes | None, run_id: str) -> dict[str, Any] | None:
+    """How far the run's search is, as ``status.tuning`` says it."""
+    if content is None or len(content) > _PROGRESS_LIMIT:
+        return None
+    try:
+        parsed = contract.Progress.model_validate_json(content)
+    except pydantic.ValidationError:
+        return None
+    if parsed.run_id != run_id:
+        return None
+    return search(parsed.model_dump(mode="json", by_alias=True, exclude_none=True), "total")
+
+
+def search(document: Mapping[str, Any] | None, *more: str) -> dict[str, Any]:
+    """What a status says of a search, out of a progress or a result."""
+    names = ("completed", "failed", *more, "bestScore", "bestParams", "baselineScore")
+    return {name: document[name] for name in names if name in document} if document else {}
 
 
 def failure(outcome: observed.Outcome | None) -> dict[str, Any] | None:

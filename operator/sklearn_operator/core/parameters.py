@@ -140,9 +140,14 @@ def problems(spec: Mapping[str, Any], catalogue: Catalogue, path: str, depth: in
         where = api.join(f"{path}.params", parameter)
         rules = estimator.parameters.get(parameter)
         if rules is None:
-            yield Problem(where, api.show(value, where), _unknown_parameter(str(parameter), estimator))
+            yield Problem(where, api.show(value, where), unknown(str(parameter), estimator))
         else:
             yield from _value_problems(value, rules, catalogue, where, depth)
+
+
+def value_problems(value: Any, rules: Parameter, catalogue: Catalogue, path: str) -> Iterator[Problem]:
+    """What is wrong with a value for a parameter of these rules."""
+    yield from _value_problems(value, rules, catalogue, path, 0)
 
 
 def _unknown_class(name: Any, catalogue: Catalogue) -> str:
@@ -154,7 +159,8 @@ def _unknown_class(name: Any, catalogue: Catalogue) -> str:
     return f"there is no such class; {catalogue.nearest(name)}"
 
 
-def _unknown_parameter(name: str, estimator: Estimator) -> str:
+def unknown(name: str, estimator: Estimator) -> str:
+    """Advice for a parameter that is not there."""
     names = "it takes " + (", ".join(sorted(estimator.parameters)) or "none")
     if name in ("true", "false"):
         return f"YAML reads the bare words n, y, no, yes, on, off as booleans: put the name in quotes; {names}"

@@ -97,6 +97,7 @@ def _reconcile(seen: observed.Observed, spec: api.SklearnModelSpec, settings: Se
         verdict=verdict,
         service=seen.serving.service,
         problem=_name_taken(seen),
+        progress=_progress(seen),
     )
     status = report.status(situation)
     known = _stamp_served(known, answering, status, seen.model, now, draft)
@@ -235,6 +236,7 @@ def _refuse(seen: observed.Observed, settings: Settings, refusal: validation.Not
         target=target,
         answering=answering,
         service=seen.serving.service,
+        progress=_progress(seen),
     )
     return _finish(draft, seen.model, report.status(situation))
 
@@ -259,6 +261,10 @@ def _take_down(seen: observed.Observed, settings: Settings, now: datetime) -> Pl
         return Plan(actions=(actions.RemoveFinalizer(),))
     draft.wait(timedelta(seconds=1))
     return _finish(draft, seen.model, report.deleting(seen.model, "; ".join(waiting[:3]), now))
+
+
+def _progress(seen: observed.Observed) -> dict[str, observed.Json]:
+    return {name: attempt.progress for name, attempt in seen.attempts.items() if attempt.progress is not None}
 
 
 def _reported(model: observed.Model) -> str | None:

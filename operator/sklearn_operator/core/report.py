@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sklearn_operator.core import conditions, observed, serving, times, versions
+from sklearn_operator.core import conditions, observed, serving, times, tuning, versions
 
 Condition = conditions.Condition
 
@@ -21,7 +21,7 @@ class Situation:
     """The facts that the report is written from.
 
     ``wanted``: the version of the present manifest; ``target``: the one meant to serve; ``answering``: the one that
-    does. ``problem``: why the spec is not accepted, as (reason, message).
+    does. ``problem``: why the spec is not accepted, as (reason, message). ``progress``: how far each search is.
     """
 
     model: observed.Model
@@ -36,6 +36,7 @@ class Situation:
     verdict: serving.Verdict = field(default_factory=serving.Verdict)
     service: observed.Json | None = None
     artifact_root: str | None = None
+    progress: Mapping[str, observed.Json] = field(default_factory=dict)
 
 
 def status(situation: Situation) -> dict[str, Any]:
@@ -58,6 +59,7 @@ def status(situation: Situation) -> dict[str, Any]:
         "address": serving.address(situation.service) if situation.answering else None,
         "artifactUri": (shown.status.get("artifact") or {}).get("uri") if shown else None,
         "run": _run(latest),
+        "tuning": _tuning(situation, latest),
         "lastTrainedTime": _last_trained(situation.known, situation.model.status.get("lastTrainedTime")),
         "retrainHandled": _retrain_handled(situation),
     }
@@ -131,7 +133,9 @@ def _trained(s: Situation) -> Condition:
         failure = newest.status.get("failure") or {}
         text = f"{newest.name} failed in step {failure.get('step')}: {failure.get('message')}"
         return Condition("Trained", "False", str(failure.get("reason") or newest.phase), text)
-    return Condition("Trained", "False", "Training", f"{newest.name} is in training")
+    search = newest.training.get("tuning")
+    doing = f", {tuning.summary(search)}" if search else ""
+    return Condition("Trained", "False", "Training", f"{newest.name} is in training{doing}")
 
 
 def _gates(s: Situation) -> Condition:
@@ -219,6 +223,18 @@ def _run(latest: observed.Version | None) -> dict[str, Any] | None:
         return None
     shown = {name: run[name] for name in ("id", "name", "state", "startedAt", "finishedAt", "url") if name in run}
     return shown | {"version": latest.name}
+
+
+def _tuning(s: Situation, latest: observed.Version | None) -> dict[str, Any] | None:
+    """The newest version's search; what was seen of it last stays until there is more to say."""
+    search = latest.training.get("tuning") if latest else None
+    if latest is None or not search:
+        return None
+    reported = s.model.status
+    same = (reported.get("run") or {}).get("version") == latest.name
+    before = (reported.get("tuning") or {}) if same else {}
+    nothing = {"completed": 0, "failed": 0, "total": search.get("trials")}
+    return nothing | dict(latest.status.get("tuning") or s.progress.get(latest.name) or before)
 
 
 def _last_trained(known: Sequence[observed.Version], reported: object) -> str | None:

@@ -28,6 +28,8 @@ class Settings:
     #: A run's age is divided by ten to get the polling interval; these are its bounds.
     poll_min: timedelta = timedelta(seconds=1)
     poll_max: timedelta = timedelta(seconds=15)
+    #: Progress of a search is read, and so reported, at most this often.
+    progress_pause: timedelta = timedelta(seconds=5)
     #: How long a version may take from the InferenceService's change to the first proved prediction.
     rollout_deadline: timedelta = timedelta(minutes=5)
     #: A task pod that cannot start for lack of a Secret or ConfigMap fails its version after this long.

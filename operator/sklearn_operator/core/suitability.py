@@ -108,8 +108,14 @@ def _metrics(
 ) -> Iterator[Problem]:
     kind = _WORDS[estimator.kind]
     unlabelled = spec.data is not None and spec.data.source.builtin is None and not spec.data.target
-    for index, name in enumerate(spec.evaluation.metrics):
-        path = f"spec.evaluation.metrics[{index}]"
+    named = [(f"spec.evaluation.metrics[{index}]", name) for index, name in enumerate(spec.evaluation.metrics)]
+    if spec.tuning is not None:
+        if not any(estimator.kind in kinds for kinds in catalogue.scorers.values()):
+            text = f"scikit-learn has no metric for {kind}, so trials cannot be compared; remove it"
+            yield Problem("spec.tuning", "set", text)
+        elif spec.tuning.objective.metric is not None:
+            named.append(("spec.tuning.objective.metric", spec.tuning.objective.metric))
+    for path, name in named:
         kinds = catalogue.scorers.get(name)
         if kinds is None:
             yield Problem(path, name, f"there is no such scorer; {_fitting(name, estimator.kind, catalogue)}")

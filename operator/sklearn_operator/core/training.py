@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sklearn_operator import api
-from sklearn_operator.core import naming, observed, parameters, typed
+from sklearn_operator.core import naming, observed, parameters, tuning, typed
 from sklearn_operator.core.settings import Settings
 
 #: The strings of a JSON text, and the opening brackets of a list that begins with a list.
@@ -30,7 +30,7 @@ def training_hash(spec: api.SklearnModelSpec) -> str:
     parts: dict[str, Any] = {
         "data": _explicit(spec.data, exclude={"credentials_secret"}),
         "model": _explicit(spec.model),
-        "tuning": _explicit(spec.tuning),
+        "tuning": _explicit(spec.tuning, exclude={"engine"}),
         "evaluation": _explicit(spec.evaluation, exclude={"gates"}),
         "training": _explicit(spec.training, include=_HASHED_TRAINING),
     }
@@ -55,6 +55,7 @@ def _run_inputs(spec: api.SklearnModelSpec, **selection: Any) -> dict[str, Any]:
     parts: dict[str, api.ApiModel | None] = {
         "data": spec.data,
         "model": spec.model,
+        "tuning": spec.tuning,
         "evaluation": spec.evaluation or api.EvaluationSpec(),
         "training": spec.training or api.TrainingSpec(),
         "pipeline": spec.pipeline or api.PipelineSpec(),
@@ -84,6 +85,7 @@ def frozen(spec: api.SklearnModelSpec) -> dict[str, Any]:
     parts: dict[str, api.ApiModel | None] = {
         "data": spec.data,
         "model": spec.model,
+        "tuning": spec.tuning,
         "evaluation": spec.evaluation,
         "training": spec.training,
         "pipeline": spec.pipeline,
@@ -105,7 +107,9 @@ def run_config(
     frozen_inputs = version.training
     data = {name: value for name, value in frozen_inputs["data"].items() if name != "credentialsSecret"}
     metrics = (frozen_inputs.get("evaluation") or {}).get("metrics") or []
-    return {
+    search = frozen_inputs.get("tuning")
+    tuned = {"tuning": tuning.config(search, frozen_inputs["model"], catalogue)} if search else {}
+    return tuned | {
         "formatVersion": 1,
         "namespace": model.key.namespace,
         "model": model.key.name,

@@ -23,6 +23,11 @@ def estimator(spec: Mapping[str, Any], catalogue: parameters.Catalogue) -> dict[
     return {"class": spec["class"], "params": params}
 
 
+def typed(value: Any, rules: parameters.Parameter, catalogue: parameters.Catalogue) -> Any:
+    """One value for a parameter of these rules."""
+    return _value(value, rules, catalogue)
+
+
 def _value(value: Any, rules: parameters.Parameter, catalogue: parameters.Catalogue) -> Any:
     if isinstance(value, Mapping):
         form = parameters.typed_form(value)

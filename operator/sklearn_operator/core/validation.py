@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 from sklearn_operator import api
 from sklearn_operator.api import Problem
-from sklearn_operator.core import observed, parameters, quantities, serving, suitability, unsupported, wording
+from sklearn_operator.core import observed, parameters, quantities, serving, suitability, tuning, unsupported, wording
 from sklearn_operator.core.settings import Settings
 from sklearn_steps import contract
 
@@ -65,6 +65,7 @@ def _problems(
         document = estimator.model_dump(mode="json", by_alias=True)
         wrong = list(itertools.islice(parameters.problems(document, catalogue, path), _SHOWN))
         yield from wrong or suitability.problems(document, spec, catalogue, path)
+    yield from tuning.problems(spec, catalogue)
     if spec.data is not None:
         yield from _file(spec.data)
     yield from _training(spec.training, settings)

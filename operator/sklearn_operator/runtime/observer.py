@@ -7,7 +7,8 @@ through as they are, so that the reconciler can tell a person which system is in
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -41,10 +42,12 @@ class Ledger:
         self.submitted_at: dict[str, datetime] = {}
         self.proven: dict[observed.ModelKey, tuple[str, int, str]] = {}
         self.refusals: dict[observed.ModelKey, observed.Refusal] = {}
+        self.progress: dict[observed.ModelKey, tuple[str, float, observed.Json]] = {}
 
     def forget_model(self, key: observed.ModelKey) -> None:
         self.proven.pop(key, None)
         self.refusals.pop(key, None)
+        self.progress.pop(key, None)
 
     def forget_version(self, uid: str) -> None:
         self.submitted_at.pop(uid, None)
@@ -61,8 +64,10 @@ class Observer:
         prober: kserve.HttpProber,
         settings: Settings,
         ledger: Ledger,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
+        self._clock = clock
         self._cache = cache
         self._runs = runs
         self._store = store
@@ -148,23 +153,37 @@ class Observer:
         namespace = model.key.namespace
         run = await self._runs.find(namespace, question.run_id, question.display_name)
         if run is not None and not run.state.terminal:
-            troubles, failure = await asyncio.gather(
-                self._pod_troubles(namespace, {"pipeline/runid": run.id}), self._early_failure(question)
+            troubles, failure, progress = await asyncio.gather(
+                self._pod_troubles(namespace, {"pipeline/runid": run.id}),
+                self._early(question, contract.FAILURE),
+                self._progress(model.key, question),
             )
-            return observed.Attempt(run, outcomes.judge(None, failure, question.run_id), troubles)
+            return observed.Attempt(run, outcomes.judge(None, failure, question.run_id), troubles, progress)
         result, failure = await asyncio.gather(
             self._store.read(question.uri + contract.RESULT), self._store.read(question.uri + contract.FAILURE)
         )
         troubles = await self._pod_troubles(namespace, {"pipeline/runid": run.id}) if run and not result else ()
         return observed.Attempt(run, outcomes.judge(result, failure, question.run_id), troubles)
 
-    async def _early_failure(self, question: inquiry.RunQuestion) -> bytes | None:
-        """A task that failed for good says so while the pipeline still means to try it again.
+    async def _progress(self, key: observed.ModelKey, question: inquiry.RunQuestion) -> observed.Json | None:
+        """How far a search is; looked up so seldom that its report costs at most one write in that time."""
+        if not question.tuned:
+            return None
+        run_id, at, known = self.ledger.progress.get(key, ("", 0.0, None))
+        if run_id == question.run_id and self._clock() - at < self._settings.progress_pause.total_seconds():
+            return known
+        found = outcomes.progress(await self._early(question, contract.PROGRESS), question.run_id)
+        if found is not None:
+            self.ledger.progress[key] = question.run_id, self._clock(), found
+        return found
+
+    async def _early(self, question: inquiry.RunQuestion, name: str) -> bytes | None:
+        """A task that failed for good says so while the pipeline still means to try it again; a search tells its state.
 
         A store that cannot be reached is no trouble yet: nothing else is asked of it before the run has ended.
         """
         try:
-            return await self._store.read(question.uri + contract.FAILURE)
+            return await self._store.read(question.uri + name)
         except errors.Transient:
             return None
 

@@ -7,14 +7,12 @@ scores of the search, never worse than what went in. The test part is out of rea
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from sklearn_steps import contract, contract_tuning, errors, parts, scoring, threads
 from sklearn_steps.tuning import folds, search, trials, workers
 
-Tell = Callable[[contract_tuning.SearchState], None]
 _NOT_SEARCHED = "n_jobs"
 
 
@@ -29,7 +27,12 @@ class Tuned:
 
 
 def tune(
-    config: contract.RunConfig, estimator: Any, part: parts.Part, y: Any, kind: contract.EstimatorType, tell: Tell
+    config: contract.RunConfig,
+    estimator: Any,
+    part: parts.Part,
+    y: Any,
+    kind: contract.EstimatorType,
+    tell: contract_tuning.Tell,
 ) -> Tuned:
     """Search; ``tell`` hears how far it is."""
     tuning = config.tuning

@@ -143,7 +143,7 @@ def _distribution(parameter: space.Parameter) -> Any:
         return distributions.CategoricalDistribution(range(len(parameter.values)))
     low, high = space.bounds(parameter)
     if parameter.step is not None:  # Optuna wants the last step to reach the end
-        high = space.nth(parameter, (space.count(parameter) or 1) - 1)
+        high = space.nth(parameter, (parameter.count or 1) - 1)
     if parameter.type == "Int":
         return distributions.IntDistribution(int(low), int(high), parameter.log, int(parameter.step or 1))
     return distributions.FloatDistribution(low, float(high), parameter.log, parameter.step)

@@ -33,7 +33,7 @@ class Search:
     pool: workers.Pool[trials.Job, trials.Answer]
     fit_rows: int
     least_rows: int
-    tell: Callable[[contract_tuning.SearchState], None]
+    tell: contract_tuning.Tell
     clock: Callable[[], float] = time.monotonic
     ran: dict[int, parts.Trial] = field(default_factory=dict)
     best: parts.Trial | None = None

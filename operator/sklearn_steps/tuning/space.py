@@ -16,16 +16,6 @@ from sklearn_steps import contract_tuning
 Parameter = contract_tuning.TuningParameter
 #: What the last few bits of a sum of steps are not worth: 0.1 + 2 * 0.1 is to be 0.3.
 _DIGITS = 12
-_TOLERANCE = 1e-9
-
-
-def count(parameter: Parameter) -> int | None:
-    """How many values there are; None for a continuum."""
-    if parameter.type == "Categorical":
-        return len(parameter.values)
-    low, high = bounds(parameter)
-    step = parameter.step or (1.0 if parameter.type == "Int" else None)
-    return None if step is None else math.floor((high - low) / step + _TOLERANCE) + 1
 
 
 def nth(parameter: Parameter, place: int) -> Any:
@@ -40,7 +30,7 @@ def nth(parameter: Parameter, place: int) -> Any:
 
 def draw(parameter: Parameter, chance: float) -> Any:
     """The value for a number in [0, 1): uniform, or uniform in the logarithm."""
-    choices = count(parameter)
+    choices = parameter.count
     if choices is not None and not parameter.log:
         return nth(parameter, min(int(chance * choices), choices - 1))
     low, high = bounds(parameter)
@@ -52,7 +42,7 @@ def draw(parameter: Parameter, chance: float) -> Any:
 
 def size(parameters: Sequence[Parameter]) -> int | None:
     """How many points the whole space has; None for a continuum."""
-    counts = [count(parameter) for parameter in parameters]
+    counts = [parameter.count for parameter in parameters]
     return None if None in counts else math.prod(item for item in counts if item is not None)
 
 
@@ -60,7 +50,7 @@ def point(parameters: Sequence[Parameter], place: int) -> dict[str, Any]:
     """One point of a countable space; the last parameter changes fastest."""
     values: dict[str, Any] = {}
     for parameter in reversed(parameters):
-        place, at = divmod(place, count(parameter) or 1)
+        place, at = divmod(place, parameter.count or 1)
         values[parameter.name] = nth(parameter, at)
     return {parameter.name: values[parameter.name] for parameter in parameters}
 

@@ -33,6 +33,7 @@ IMPLEMENTED = {
     "spec.data.split.stratify",
     "spec.data.split.seed",
     "spec.model.estimator",
+    "spec.tuning",
     "spec.evaluation.metrics",
     "spec.training.image",
     "spec.training.resources",
@@ -55,7 +56,6 @@ IMPLEMENTED = {
 
 #: Asking for it, and where the refusal points.
 REFUSED: dict[str, dict[str, Any]] = {
-    "spec.tuning": {"tuning": {"parameters": [{"name": "C", "type": "Double", "min": 0.1, "max": 1.0}]}},
     "spec.model.pipeline": {"model": {"pipeline": [{"name": "svc", "class": "sklearn.svm.SVC"}]}},
     "spec.model.script": {"model": {"script": {"source": {"inline": "pass"}}}},
     "spec.model.pretrained": {"model": {"pretrained": {"uri": "s3://b/m.joblib", "sha256": "0" * 64}}},
@@ -82,6 +82,8 @@ REFUSED: dict[str, dict[str, Any]] = {
     "spec.retraining.minInterval": {"retraining": {"minInterval": "5m"}},
 }
 
+C = {"name": "C", "type": "Double", "min": 0.1, "max": 1.0}
+
 #: Of a field that is there, the values that are not: path, change.
 REFUSED_VALUES: list[tuple[str, dict[str, Any]]] = [
     ("spec.data.source.uri", {"data.source": {"uri": "pvc://claim/k.csv"}, "data.target": "y"}),
@@ -89,6 +91,7 @@ REFUSED_VALUES: list[tuple[str, dict[str, Any]]] = [
     ("spec.data.source.uri", {"data.source": {"uri": "s3://b/prefix/"}, "data.target": "y"}),
     ("spec.data.split.strategy", {"data.split": {"strategy": "Group", "groups": "colony"}}),
     ("spec.data.split.strategy", {"data.split": {"strategy": "Time", "time": "day"}}),
+    ("spec.tuning.engine", {"tuning": {"engine": "Katib", "parameters": [C]}}),
     (
         "spec.training.resources.requests.ephemeral-storage",
         {"training": {"resources": {"requests": {"ephemeral-storage": "1Gi"}}}},
@@ -148,7 +151,7 @@ def test_all_that_is_asked_for_is_named() -> None:
     spec = api.parse_spec(api_cases.manifest("full")["spec"])
     named = {problem.path for problem in unsupported.problems(spec, settings.Settings())}
     assert named == {
-        "spec.tuning", "spec.model.pipeline", "spec.data.weight", "spec.data.split.strategy",
+        "spec.model.pipeline", "spec.data.weight", "spec.data.split.strategy",
         "spec.evaluation.crossValidation", "spec.evaluation.gates", "spec.training.requirements",
         "spec.training.nodeSelector", "spec.training.tolerations", "spec.training.imagePullSecrets",
         "spec.artifacts.uri", "spec.artifacts.credentialsSecret", "spec.rollout.version", "spec.rollout.canary",

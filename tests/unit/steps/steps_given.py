@@ -19,7 +19,7 @@ def config(
     folder: Path | str, estimator: str = TREE, params: dict[str, Any] | None = None, **changes: Any
 ) -> dict[str, Any]:
     """A run's configuration; ``changes`` are fields of ``data``, but for the few that are not."""
-    top = {name: changes.pop(name) for name in ("seed", "evaluation", "runId") if name in changes}
+    top = {name: changes.pop(name) for name in ("seed", "evaluation", "runId", "tuning") if name in changes}
     uri = folder if isinstance(folder, str) else f"file://{folder}/"
     return {
         "formatVersion": 1,

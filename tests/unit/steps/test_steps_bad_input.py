@@ -163,7 +163,7 @@ def test_a_store_that_does_not_answer_is_no_fault_of_the_manifest(
 
 
 def test_a_configuration_of_another_release_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    document = given.config(tmp_path) | {"tuning": {}}
+    document = given.config(tmp_path) | {"monitoring": {}}
     with pytest.raises(SystemExit):
         tasks.run_all(json.dumps(document))
-    assert "InvalidConfig: tuning" in capsys.readouterr().err
+    assert "InvalidConfig: monitoring" in capsys.readouterr().err
