@@ -71,6 +71,7 @@ class Room:
     ledger: Ledger = field(default_factory=Ledger)
     metrics: Metrics = field(default_factory=Metrics)
     stopping: bool = False
+    seconds: float = 0.0
 
     def __post_init__(self) -> None:
         client = cast(kubernetes.KubernetesClient, self.cluster)
@@ -79,7 +80,9 @@ class Room:
         catalogue = parameters.Catalogue.parse(resources.catalogue())
         pipelines = pipeline.BasePipelines.parse(resources.pipelines())
         self.runs = Runs(self.kfp, 0.0, lambda: 0.0)
-        self.observer = Observer(client, self.cache, self.runs, self.store, prober, settings, self.ledger)
+        self.observer = Observer(
+            client, self.cache, self.runs, self.store, prober, settings, self.ledger, lambda: self.seconds
+        )
         self.executor = Executor(
             client, self.kfp, self.store, self.runs, settings, catalogue, pipelines, self.ledger, lambda: NOW
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 import pytest
@@ -175,3 +176,31 @@ async def test_what_the_api_server_has_decides_not_what_was_seen() -> None:
     await room.cluster.delete(kubernetes.MODELS, KEY.namespace, KEY.name)
     await room.reconciler.reconcile(KEY)
     assert "deletionTimestamp" in room.model["metadata"]
+
+
+async def test_a_search_under_way_is_reported_at_most_every_five_seconds() -> None:
+    room = Room()
+    parameter = {"name": "C", "type": "Double", "min": 0.1, "max": 1.0}
+    await room.create(SPEC | {"tuning": {"parameters": [parameter]}})
+    await room.settle()
+    run_id = next(iter(room.kfp.posts))
+    uid = room.cluster.objects["sklearnmodelversions", KEY.namespace, "digits-v1"]["metadata"]["uid"]
+    uri = f"s3://models/default/digits/v1-{uid[:8]}/progress.json"
+
+    async def told(completed: int) -> int:
+        progress = {"runId": run_id, "version": "digits-v1", "attempt": 1, "completed": completed, "failed": 0}
+        progress |= {"total": 12, "bestScore": 0.5, "bestParams": {"C": 1.0}, "at": "2026-01-01T12:00:00Z"}
+        room.store.objects[uri] = json.dumps(progress).encode()
+        await room.reconciler.reconcile(KEY)
+        return int(room.model["status"]["tuning"]["completed"])
+
+    assert room.model["status"]["tuning"] == {"completed": 0, "failed": 0, "total": 12}
+    assert await told(1) == 1
+    before = room.cluster.writes
+    room.seconds = 4.9
+    assert await told(2) == 1
+    assert room.cluster.writes == before
+    room.seconds = 5.0
+    assert await told(3) == 3
+    assert room.cluster.writes == before + 1
+    assert room.model["status"]["tuning"]["bestParams"] == {"C": 1.0}
