@@ -42,7 +42,7 @@ def tune(
     given = _given(tuning, estimator)
     made, notes = folds.made(len(part.X), y, kind, config.data.split, tuning)
     fit_rows = min(len(fold.fit) for fold in made)
-    at_once, cores = _shares(tuning)
+    at_once, cores = shares(tuning)
     bench = trials.Bench(estimator, part, y, kind, metric, made, config.seed, cores)
     began = time.perf_counter()
     with workers.Pool(bench.measure, at_once, cores) as pool:
@@ -103,7 +103,7 @@ def _given(tuning: contract_tuning.Tuning, estimator: Any) -> dict[str, Any]:
     return {parameter.name: present[parameter.name] for parameter in tuning.parameters}
 
 
-def _shares(tuning: contract_tuning.Tuning) -> tuple[int, int]:
+def shares(tuning: contract_tuning.Tuning) -> tuple[int, int]:
     """How many trials at once, and how many threads each: never more in all than the task has cores."""
     cores = threads.limit()
     at_once = min(tuning.parallel_trials, cores, tuning.trials)
