@@ -1,4 +1,4 @@
-"""``python -m bench [latency|writes|idle|scale|all]``: measures, prints a table, leaves nothing behind."""
+"""``python -m bench [latency|writes|idle|scale|tuning|all]``: measures, prints a table, leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 
 from rich import console
 
-from bench import clones, figures, idle, latency, scale, timeline
+from bench import clones, figures, idle, latency, scale, timeline, tuning
 from bench import place as places
 from sklearn_sandbox import errors
 
-PARTS = ("latency", "writes", "idle", "scale")
+PARTS = ("latency", "writes", "idle", "scale", "tuning")
 
 
 def main() -> int:
@@ -45,7 +45,7 @@ def _options() -> argparse.Namespace:
         prog="python -m bench", description="Measure the operator in a sandbox of its own."
     )
     parser.add_argument("part", nargs="?", choices=(*PARTS, "all"), default="all", help="what to measure")
-    parser.add_argument("--runs", type=int, default=5, help="lives of a model per layout (5)")
+    parser.add_argument("--runs", type=int, default=5, help="lives of a model per layout, turns of tuning (5)")
     parser.add_argument("--rest", type=float, default=60.0, help="seconds at rest (60)")
     parser.add_argument("--models", type=int, default=1000, help="settled models at a restart (1000)")
     parser.add_argument("--restarts", type=int, default=3, help="restarts with all of them (3)")
@@ -63,6 +63,14 @@ def _machine() -> dict[str, Any]:
 
 
 def _measure(parts: set[str], options: argparse.Namespace, out: console.Console) -> Iterator[figures.Figure]:
+    if "tuning" in parts:
+        out.print("tuning digits, and the same without the operator")
+        yield from tuning.measure(options.runs)
+    if parts - {"tuning"}:
+        yield from _sandboxed(parts, options, out)
+
+
+def _sandboxed(parts: set[str], options: argparse.Namespace, out: console.Console) -> Iterator[figures.Figure]:
     timed = "latency" in parts
     say = out.print
     say("starting a sandbox for the bench")

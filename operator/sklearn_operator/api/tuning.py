@@ -139,10 +139,10 @@ class TuningSpec(ApiModel):
         default="Auto", description="Inside the training task, or as Katib trials. Default Auto."
     )
     trials: Annotated[fields.Whole, Field(ge=1, le=10000)] = Field(
-        default=12, description="Trials at most. Default 12."
+        default=12, description="Trials at most; the given parameters are the first of them. Default 12."
     )
     parallel_trials: Annotated[fields.Whole, Field(ge=1, le=256)] = Field(
-        default=2, description="Trials at the same time. Default 2."
+        default=2, description="Trials at the same time, as far as the CPU limit allows. Default 2."
     )
     max_failed_trials: Annotated[fields.Whole, Field(ge=0, le=10000)] = Field(
         default=3, description="So many failed trials are tolerated. Default 3."

@@ -47,20 +47,9 @@ def tune(
     began = time.perf_counter()
     with workers.Pool(bench.measure, at_once, cores) as pool:
         looking = search.Search(tuning, given, pool, fit_rows, _least_rows(y, kind, len(made)), tell)
-        ended = looking.run()
-    best = looking.best
-    if best is None:
-        raise ValueError("a search ended without a winner and did not say so")
-    state = looking.state()
+        best = looking.run()
     record = parts.Tuning(
-        result=contract_tuning.TuningResult(
-            **state.model_dump(),
-            algorithm=tuning.algorithm,
-            metric=metric,
-            folds=tuning.cross_validation.folds if tuning.cross_validation else None,
-            best_trial=best.number,
-            ended=ended,
-        ),
+        result=_result(tuning, metric, looking, best),
         direction=tuning.objective.direction,
         goal=tuning.objective.goal,
         seed=tuning.seed,
@@ -73,6 +62,19 @@ def tune(
     params = looking.params(best.number)
     winner = trials.adjusted(estimator, params, config.seed)
     return Tuned(winner, params, record, [*notes, *_said(record)])
+
+
+def _result(
+    tuning: contract_tuning.Tuning, metric: str, looking: search.Search, best: parts.Trial
+) -> contract_tuning.TuningResult:
+    return contract_tuning.TuningResult(
+        **looking.state().model_dump(),
+        algorithm=tuning.algorithm,
+        metric=metric,
+        folds=tuning.cross_validation.folds if tuning.cross_validation else None,
+        best_trial=best.number,
+        ended=looking.end,
+    )
 
 
 def _metric(

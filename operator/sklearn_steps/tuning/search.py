@@ -41,17 +41,21 @@ class Search:
     _failed: int = 0
     _tried: dict[int, dict[str, Any]] = field(default_factory=dict)
 
-    def run(self) -> Ended:
-        """All of it; why it ended. A UserError if it found nothing."""
+    def run(self) -> parts.Trial:
+        """All of it; the winner. A UserError if there is none."""
         self._deadline = self.clock() + self.tuning.timeout_seconds
         if self.tuning.algorithm == "Halving":
             self._halve()
         else:
             self._propose()
-        ended: Ended = self.ended or ("Trials" if len(self.ran) == self.tuning.trials else "Space")
         if self.best is None:
-            raise self._nothing(ended)
-        return ended
+            raise self._nothing()
+        return self.best
+
+    @property
+    def end(self) -> Ended:
+        """Why it ended."""
+        return self.ended or ("Trials" if len(self.ran) == self.tuning.trials else "Space")
 
     def params(self, number: int) -> dict[str, Any]:
         """What a trial changes of the estimator: nothing, if it is trial 0."""
@@ -195,9 +199,9 @@ class Search:
         text = f"tuning.maxFailedTrials {limit}: {failed} of {len(self.ran)} trials failed"
         return errors.UserError("TooManyFailedTrials", f"{text}; {_told(last)}")
 
-    def _nothing(self, ended: Ended) -> errors.UserError:
+    def _nothing(self) -> errors.UserError:
         failed = [trial for trial in self.ran.values() if trial.reason]
-        if ended == "Timeout" and not failed:
+        if self.ended == "Timeout" and not failed:
             text = f"tuning.timeout {self.tuning.timeout_seconds:g}s: no trial ended within it"
             return errors.UserError("TuningTimedOut", f"{text}; give the search more time or trials less to do")
         text = f"tuning: none of {len(self.ran)} trials succeeded"

@@ -99,7 +99,7 @@ class Given:
 def searched(config: contract_tuning.Tuning, pool: Given) -> tuple[search.Search, list[contract_tuning.SearchState]]:
     heard: list[contract_tuning.SearchState] = []
     looking = search.Search(config, {"x": 0.5}, pool, 900, 10, heard.append, lambda: pool.now)  # type: ignore[arg-type]
-    looking.ended = looking.run()
+    assert looking.run() == looking.best
     return looking, heard
 
 
@@ -113,7 +113,7 @@ def test_the_order_of_the_answers_changes_nothing(algorithm: str, seed: int, cou
     )
     one, heard = searched(config, Given(0, 1))
     other, _ = searched(config, Given(seed, count))
-    assert (one.ran, one.best, one.ended) == (other.ran, other.best, other.ended)
+    assert (one.ran, one.best, one.end) == (other.ran, other.best, other.end)
     assert one.best is not None and (one.best.score or 0.0) >= 0.5
     assert [state.completed + state.failed for state in heard] == list(range(1, len(one.ran) + 1))
     assert heard[-1].best_score == one.best.score
@@ -129,7 +129,7 @@ def test_halving_gives_many_few_rows_and_few_all() -> None:
 
 def test_a_timeout_keeps_what_there_is() -> None:
     found, _ = searched(tuning(trials=100, timeoutSeconds=7.5), Given(workers=1))
-    assert found.ended == "Timeout" and len(found.ran) == 7
+    assert found.end == "Timeout" and len(found.ran) == 7
     with pytest.raises(errors.UserError) as nothing:
         searched(tuning(timeoutSeconds=0.5), Given())
     assert nothing.value.reason == "TuningTimedOut"
