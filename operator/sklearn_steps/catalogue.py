@@ -70,6 +70,8 @@ def _entry(cls: type) -> dict[str, Any]:
         entry["required"] = required
     if hasattr(cls, "predict"):
         entry["predict"] = True
+    if hasattr(cls, "fit") and "sample_weight" in inspect.signature(cls.fit).parameters:
+        entry["weights"] = True
     delegate = _decided_by(named) if entry["kind"] == _UNDECIDED and hasattr(cls, "predict") else None
     if delegate:
         entry["kindFrom"] = delegate

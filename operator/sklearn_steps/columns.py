@@ -9,26 +9,37 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sklearn_steps import contract, errors, parts, tables
+from sklearn_steps import contract, errors, parts, roles, tables
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def select(frame: pd.DataFrame, data: contract.Data) -> tuple[pd.DataFrame, Any, list[parts.Column]]:
-    """Features in file order, the target (None without one), and what the features are."""
-    import pandas as pd
-
-    names = list(frame.columns)
+def needed(names: list[str], data: contract.Data) -> list[str]:
+    """Every column that the manifest means, by name or by not excluding it."""
     for target in data.target:
         _known(target, names, "data.target", "TargetMissing")
-    chosen = _features(names, data)
+    for field, name in roles.named(data).items():
+        _known(name, names, field, "ColumnMissing")
+    meant = {*_checked_features(names, data), *data.target, *roles.named(data).values()}
+    return [name for name in names if name in meant]
+
+
+def select(frame: pd.DataFrame, data: contract.Data) -> tuple[pd.DataFrame, Any, list[parts.Column]]:
+    """Features (in the order of ``include``, else of the file), the target (None without one), what the features are.
+
+    The frame is used up on the way: it may be half of what memory holds.
+    """
+    import pandas as pd
+
+    chosen = _features(list(frame.columns), data)
+    y = _target(frame, data)
     values: dict[str, Any] = {}
     columns = []
     for name in chosen:
-        values[name], categorical = tables.column(frame[name], name, "data.features")
+        values[name], categorical = tables.column(frame.pop(name), name, "data.features")
         columns.append(parts.Column(name=name, dtype=str(values[name].dtype), categorical=categorical))
-    return pd.DataFrame(values, columns=chosen), _target(frame, data), columns
+    return pd.DataFrame(values, columns=chosen), y, columns
 
 
 def _known(name: str, names: list[str], field: str, reason: str) -> None:
@@ -41,7 +52,7 @@ def _known(name: str, names: list[str], field: str, reason: str) -> None:
     raise errors.UserError(reason, text)
 
 
-def _features(names: list[str], data: contract.Data) -> list[str]:
+def _checked_features(names: list[str], data: contract.Data) -> list[str]:
     include, exclude = data.features.include, data.features.exclude
     for field, given in (("data.features.include", include), ("data.features.exclude", exclude)):
         for name in given:
@@ -50,11 +61,16 @@ def _features(names: list[str], data: contract.Data) -> list[str]:
         if name in data.target:
             text = f"data.features.include {errors.shown(name)}: a model must not see its target"
             raise errors.UserError("TargetAmongFeatures", text)
-    wanted = include or names
-    chosen = [name for name in names if name in wanted and name not in exclude and name not in data.target]
+    chosen = _features(names, data)
     if not chosen:
         raise errors.UserError("NoFeatures", f"data.features: no column is left; the file has {errors.listed(names)}")
     return chosen
+
+
+def _features(names: list[str], data: contract.Data) -> list[str]:
+    steering = set(roles.named(data).values())
+    wanted = data.features.include or [name for name in names if name not in steering]
+    return [name for name in wanted if name not in data.features.exclude and name not in data.target]
 
 
 def _target(frame: pd.DataFrame, data: contract.Data) -> Any:

@@ -7,6 +7,9 @@ change nothing, silently); results and failures are read leniently, because a ne
 
 from __future__ import annotations
 
+import re
+import urllib.parse
+from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -44,6 +47,7 @@ AWS_OPTIONAL_KEYS = ("AWS_ENDPOINT_URL", "AWS_REGION")
 AWS_KEYS = AWS_REQUIRED_KEYS + AWS_OPTIONAL_KEYS
 DATA_INLINE_ENV = "SKLEARN_DATA_INLINE"
 CPU_LIMIT_ENV = "SKLEARN_CPU_LIMIT"
+MEMORY_LIMIT_ENV = "SKLEARN_MEMORY_LIMIT"  # in bytes
 
 # Names in the compiled pipelines that the operator replaces by the version's own, or drops with their entry.
 # The store's Secret is on every executor; the data Secret and the ConfigMap are on prepare, and on run-all when fused.
@@ -53,6 +57,7 @@ DATA_CONFIGMAP_PLACEHOLDER = "__DATA_CONFIGMAP__"
 DATA_CONFIGMAP_KEY_PLACEHOLDER = "__DATA_CONFIGMAP_KEY__"
 
 MESSAGE_LIMIT = 1024
+_HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?|[0-9a-f:.]*:[0-9a-f:.]*")
 
 Step = Literal["prepare", "train", "evaluate", "publish"]
 EstimatorType = Literal["classifier", "regressor", "clusterer", "outlier_detector"]
@@ -99,13 +104,21 @@ class Features(_Strict):
 
 
 class Split(_Strict):
-    strategy: Literal["Random", "None"] = "Random"
+    strategy: Literal["Random", "Group", "Time", "None"] = "Random"
     test_size: Annotated[float, pydantic.Field(gt=0, lt=1)] = 0.25
     shuffle: bool = True
     stratify: bool = True
     seed: Annotated[int, pydantic.Field(ge=0, lt=2**32)] = 0
-    groups: None = None
-    time: None = None
+    groups: str | None = None
+    time: str | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _complete(self) -> Split:
+        if (self.strategy == "Group") != (self.groups is not None) or (self.strategy == "Time") != (
+            self.time is not None
+        ):
+            raise ValueError("strategy Group needs groups, strategy Time needs time, and no other strategy takes them")
+        return self
 
 
 class Data(_Strict):
@@ -115,7 +128,7 @@ class Data(_Strict):
     revision: str | None = None
     target: tuple[str, ...] = ()
     features: Features = Features()
-    weight: None = None
+    weight: str | None = None
     split: Split = Split()
 
     @pydantic.field_validator("target", mode="before")
@@ -153,6 +166,13 @@ class Trigger(_Strict):
     key: str = ""
 
 
+class PreviousVersion(_Strict):
+    """The newest good version before this one; its schema is what the data is compared with."""
+
+    name: str
+    artifact_uri: Annotated[str, pydantic.Field(pattern="/$")]
+
+
 class RunConfig(_Strict):
     """The single parameter ``config`` of the pipeline, as one JSON string."""
 
@@ -168,6 +188,8 @@ class RunConfig(_Strict):
     image: str = ""
     seed: Annotated[int, pydantic.Field(ge=0, lt=2**32)] = 0
     data: Data
+    data_hosts: tuple[str, ...] = ()  # that the operator's settings allow for http(s)
+    previous: PreviousVersion | None = None
     estimator: EstimatorSpec
     tuning: Tuning | None = None
     evaluation: Evaluation = Evaluation()
@@ -259,6 +281,32 @@ class Failure(_Document):
     message: ShortText
     permanent: bool
     at: datetime
+
+
+def host_of(uri: str) -> str | None:
+    """The host of an http(s) address in lower case, None where there is none that anybody could mean."""
+    try:
+        parts = urllib.parse.urlsplit(uri)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return None
+    plain = parts.scheme in ("http", "https") and host and parts.username is None and parts.password is None
+    return host if plain and host and _HOST.fullmatch(host) else None
+
+
+def host_allowed(uri: str, hosts: Collection[str]) -> bool:
+    """Whether the settings allow the address: its host with its port, or its host alone for the usual ports."""
+    host = host_of(uri)
+    if host is None:
+        return False
+    name = f"[{host}]" if ":" in host else host
+    port = urllib.parse.urlsplit(uri).port
+    return f"{name}:{port}" in hosts or (port in (None, 80, 443) and (name in hosts or host in hosts))
+
+
+def host_entry(text: str) -> bool:
+    """Whether this is how the settings name a host: ``host`` or ``host:port``."""
+    return host_of(f"http://{text}/") is not None and "/" not in text and not any(mark in text for mark in "?#@")
 
 
 def dump(document: pydantic.BaseModel) -> bytes:

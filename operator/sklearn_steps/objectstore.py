@@ -7,6 +7,7 @@ headers. A bucket name is checked before it reaches obstore, which panics on cha
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_CHUNK = 8 << 20
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _STATUS = re.compile(r"status code: (\d{3})")
 _DENIED = frozenset(
@@ -113,6 +115,44 @@ class Location:
 
         with self._translated("read"):
             return bytes(obstore.get(self._store, self.key).bytes())
+
+    def fetch(self, path: Path, limit: int) -> str:
+        """Write the object to a file, and its sha256; a UserError if there is none or it is larger than ``limit``."""
+        import obstore
+
+        digest = hashlib.sha256()
+        with self._translated("read"):
+            found = obstore.get(self._store, self.key)
+            self.check_size(int(found.meta["size"]), limit)
+            with path.open("wb") as file:
+                for chunk in found.stream(min_chunk_size=_CHUNK):
+                    digest.update(chunk)
+                    file.write(chunk)
+        return digest.hexdigest()
+
+    def check_size(self, size: int, limit: int) -> None:
+        """Before anything is written: a full disk is everybody's trouble on the node."""
+        if size > limit:
+            text = (
+                f"{self.field} {self.uri}: {size / 2**20:,.1f} MiB, but the task has room for {limit / 2**20:,.1f} MiB"
+            )
+            raise errors.UserError("DataTooLarge", f"{text} of files; use fewer or smaller ones")
+
+    def children(self) -> list[tuple[str, int]]:
+        """Name below this folder and size of everything in it, sorted by name."""
+        import obstore
+
+        found: list[tuple[str, int]] = []
+        with self._translated("read"):
+            for batch in obstore.list(self._store, self.key.rstrip("/") or None):
+                found += [(str(entry["path"]), int(entry["size"])) for entry in batch]
+        start = self.key if self._bucket else self.key.lstrip("/")
+        names = [(path.removeprefix(start), size) for path, size in found if path.startswith(start)]
+        return sorted(names, key=lambda item: item[0].encode())
+
+    def child(self, name: str) -> Location:
+        """One object of this folder."""
+        return Location(self.uri + name, self._credentials, self.field, self._store)
 
     def read_child(self, name: str) -> bytes | None:
         """A document of this folder, None if there is none."""

@@ -7,7 +7,7 @@ the order of rows and columns exactly.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,6 +23,8 @@ TRAINING = "training.json"
 EVALUATION = "evaluation.json"
 _ARRAYS = "data.npz"
 _TABLE = "data.parquet"
+_ROWS = "rows.npz"
+_BESIDE = ("weight", "groups")
 
 
 class Column(pydantic.BaseModel):
@@ -118,11 +120,16 @@ class Evaluation(pydantic.BaseModel):
 
 @dataclass
 class Part:
-    """Rows to train on or to judge by; ``X`` is an array or a DataFrame, ``y`` an array or None."""
+    """Rows to train on or to judge by; ``X`` is an array or a DataFrame, ``y`` an array or None.
+
+    ``weight`` and ``groups`` (codes, so that folds may keep groups together, too) have one number per row, or are None.
+    """
 
     X: Any
     y: Any
     about: About
+    weight: Any = None
+    groups: Any = None
 
 
 def save(part: Part, folder: Path) -> None:
@@ -134,6 +141,7 @@ def save(part: Part, folder: Path) -> None:
         import numpy as np
 
         np.savez(folder / _ARRAYS, **{"X": part.X} | ({} if part.y is None else {"y": part.y}))
+    _save_beside(part, folder)
     write(part.about, folder / ABOUT)
 
 
@@ -141,16 +149,35 @@ def load(folder: Path) -> Part:
     """Read a part that ``save`` wrote."""
     about = About.model_validate_json((folder / ABOUT).read_bytes())
     if about.table:
-        return _load_table(folder / _TABLE, about)
-    import numpy as np
+        part = _load_table(folder / _TABLE, about)
+    else:
+        import numpy as np
 
-    with np.load(folder / _ARRAYS, allow_pickle=False) as arrays:
-        return Part(arrays["X"], arrays.get("y"), about)
+        with np.load(folder / _ARRAYS, allow_pickle=False) as arrays:
+            part = Part(arrays["X"], arrays.get("y"), about)
+    return _with_beside(part, folder)
 
 
 def write(document: pydantic.BaseModel, path: Path) -> None:
     """Write a document as JSON."""
     path.write_bytes(document.model_dump_json().encode())
+
+
+def _save_beside(part: Part, folder: Path) -> None:
+    given = {name: getattr(part, name) for name in _BESIDE if getattr(part, name) is not None}
+    if given:
+        import numpy as np
+
+        np.savez(folder / _ROWS, **given)
+
+
+def _with_beside(part: Part, folder: Path) -> Part:
+    if not (folder / _ROWS).exists():
+        return part
+    import numpy as np
+
+    with np.load(folder / _ROWS, allow_pickle=False) as arrays:
+        return replace(part, **{name: arrays[name] for name in _BESIDE if name in arrays})
 
 
 def _save_table(part: Part, path: Path) -> None:

@@ -1,7 +1,7 @@
 """First step: fetch the data, check it, and split it into a training and a test part.
 
-Invariant: the split is scikit-learn's own ``train_test_split`` on the rows in file order, bit for bit; a test row never
-gets into the training part, unless the manifest says ``strategy: None``.
+Invariant: both parts have the same features of the same types in the same order, and every row is in exactly one of
+them, unless the manifest says ``strategy: None``.
 """
 
 from __future__ import annotations
@@ -10,20 +10,36 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from sklearn_steps import contract, encode, errors, estimators, parts, profile, sklearn_import, sources, targets
+from sklearn_steps import (
+    contract,
+    encode,
+    errors,
+    estimators,
+    parts,
+    profile,
+    roles,
+    sklearn_import,
+    sources,
+    splits,
+    targets,
+    weights,
+)
 
 
 def prepare(config: contract.RunConfig, env: Mapping[str, str] = os.environ) -> tuple[parts.Part, parts.Part]:
     """The training and the test part."""
     estimator = _estimator(config)
-    fetched = sources.fetch(config.data, env)
-    part = _of_arrays(fetched, config) if isinstance(fetched, sources.Arrays) else _of_table(fetched, config, estimator)
+    fetched = sources.fetch(config, env)
+    read = _of_arrays(fetched, config) if isinstance(fetched, sources.Arrays) else _of_table(fetched, config, estimator)
+    part, order = read
     classes = part.y if estimator is not None and estimators.kind_of(estimator) == "classifier" else None
-    train, test, notes = _split(part.about.rows, classes, config.data.split)
     about = part.about
+    train, test, notes = splits.split(about.rows, classes, part.groups, order, config.data.split)
     about.notes += notes
     about.train_rows, about.test_rows = len(train), len(test)
-    sides = [parts.Part(_take(part.X, rows), None if part.y is None else part.y[rows], about) for rows in (train, test)]
+    sides = [_rows(part, rows) for rows in (train, test)]
+    if config.data.weight is not None:
+        _check_weights(sides[0], config, estimator)
     about.profile = profile.describe(sides[0])
     return sides[0], sides[1]
 
@@ -40,7 +56,16 @@ def _estimator(config: contract.RunConfig) -> Any:
     return estimator
 
 
-def _of_arrays(fetched: sources.Arrays, config: contract.RunConfig) -> parts.Part:
+def _check_weights(train: parts.Part, config: contract.RunConfig, estimator: Any) -> None:
+    if estimator is not None:
+        weights.fit_parameters(estimator, train.weight, config.estimator.class_)
+    if not train.weight.any():
+        text = f"data.weight {errors.shown(config.data.weight)}: all weights of the training part are 0"
+        raise errors.UserError("WeightsInvalid", f"{text}; use another data.split or other weights")
+    train.about.notes.append(f"data.weight {config.data.weight}: weighs rows in fitting; metrics count every row once")
+
+
+def _of_arrays(fetched: sources.Arrays, config: contract.RunConfig) -> tuple[parts.Part, Any]:
     """A builtin data set; ``features`` may choose among its columns, too."""
     named = config.data.features
     for field, names in (("include", named.include), ("exclude", named.exclude)):
@@ -49,11 +74,12 @@ def _of_arrays(fetched: sources.Arrays, config: contract.RunConfig) -> parts.Par
             advice = f"{errors.nearest(unknown[0], fetched.names)}the columns are {errors.listed(fetched.names, 24)}"
             text = f"data.features.{field} {errors.shown(unknown[0])}: there is no such column; {advice}"
             raise errors.UserError("FeatureMissing", text)
-    wanted = named.include or tuple(fetched.names)
-    keep = [place for place, name in enumerate(fetched.names) if name in wanted and name not in named.exclude]
+    steering = set(roles.named(config.data).values())
+    wanted = named.include or [name for name in fetched.names if name not in steering]
+    keep = [fetched.names.index(name) for name in wanted if name not in named.exclude]
     if not keep:
         raise errors.UserError("NoFeatures", "data.features: no column is left")
-    X = fetched.X if len(keep) == len(fetched.names) else fetched.X[:, keep]
+    X = fetched.X if keep == list(range(len(fetched.names))) else fetched.X[:, keep]
     about = parts.About(
         source=sources.describe(config.data),
         sha256=fetched.sha256,
@@ -63,12 +89,14 @@ def _of_arrays(fetched: sources.Arrays, config: contract.RunConfig) -> parts.Par
         target=fetched.target,
         class_names=fetched.class_names,
     )
-    return parts.Part(X, fetched.y, about)
+    found = roles.of_arrays(fetched.X, fetched.names, config.data)
+    return parts.Part(X, fetched.y, about, found.weight, found.groups), found.order
 
 
-def _of_table(fetched: sources.Table, config: contract.RunConfig, estimator: Any) -> parts.Part:
+def _of_table(fetched: sources.Table, config: contract.RunConfig, estimator: Any) -> tuple[parts.Part, Any]:
     from sklearn_steps import columns
 
+    found = roles.of_table(fetched.frame, config.data)
     X, y, features = columns.select(fetched.frame, config.data)
     about = parts.About(
         source=sources.describe(config.data),
@@ -81,40 +109,12 @@ def _of_table(fetched: sources.Table, config: contract.RunConfig, estimator: Any
     y = targets.checked(y, about, estimators.kind_of(estimator))
     if not (estimators.nested(estimator) or estimators.takes_gaps(estimator)):
         encode.refuse_gaps(X, about, config.estimator.class_)
-    return parts.Part(X, y, about)
+    return parts.Part(X, y, about, found.weight, found.groups), found.order
 
 
-def _split(count: int, classes: Any, split: contract.Split) -> tuple[Any, Any, list[str]]:
-    """The positions of the rows of both parts, and notes."""
-    import numpy as np
-
-    rows = np.arange(count)
-    if split.strategy == "None":
-        return rows, rows, ["split.strategy None: the metrics are of the very rows that the model was trained on"]
-    from sklearn.model_selection import train_test_split
-
-    options = {"test_size": split.test_size, "shuffle": split.shuffle, "random_state": split.seed}
-    notes: list[str] = []
-    labels = classes if split.stratify and split.shuffle else None
-    try:
-        train, test = _stratified(train_test_split, rows, labels, options, notes)
-    except ValueError as exc:
-        text = f"data.split.testSize {split.test_size:g}: of {count} rows no row is left for one of the two parts"
-        raise errors.UserError("SplitEmpty", f"{text}; use more data or another share") from exc
-    return train, test, notes
-
-
-def _stratified(function: Any, rows: Any, labels: Any, options: dict[str, Any], notes: list[str]) -> Any:
-    """Stratified if the classes allow it; a class that is too rare is a note, not a failure."""
-    if labels is not None:
-        try:
-            return function(rows, stratify=labels, **options)
-        except ValueError as exc:
-            note = f"split.stratify: not stratified, because a class is too rare: {errors.first_line(exc, 200)}"
-    result = function(rows, **options)
-    if labels is not None:
-        notes.append(note)
-    return result
+def _rows(part: parts.Part, rows: Any) -> parts.Part:
+    values = [None if array is None else array[rows] for array in (part.y, part.weight, part.groups)]
+    return parts.Part(_take(part.X, rows), values[0], part.about, *values[1:])
 
 
 def _take(X: Any, rows: Any) -> Any:

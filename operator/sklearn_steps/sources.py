@@ -1,21 +1,25 @@
-"""Fetching: a data set that ships with scikit-learn, an object, or the text of a ConfigMap.
+"""Fetching: a data set that ships with scikit-learn, files from elsewhere, or the text of a ConfigMap.
 
-Invariant: what is returned is complete and in file order; nothing is dropped or shuffled here. Its sha256 is of the
-bytes that were read.
+Invariant: what is returned is complete and in file order; no row is dropped or shuffled here, and no column that the
+manifest needs. Its sha256 is of the bytes that were read.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sklearn_steps import contract, errors, objectstore, sklearn_import
+from sklearn_steps import contract, errors, sklearn_import
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from sklearn_steps import files
 
 BUILTINS = ("breast_cancer", "diabetes", "digits", "iris", "linnerud", "wine")
 
@@ -34,7 +38,7 @@ class Arrays:
 
 @dataclass
 class Table:
-    """Everything of a file, the target included."""
+    """The needed columns of all files, the target included."""
 
     frame: pd.DataFrame
     sha256: str
@@ -46,30 +50,38 @@ def describe(data: contract.Data) -> str:
     if source.builtin is not None:
         return f"builtin {source.builtin}"
     if source.uri is not None:
-        return source.uri
+        return source.uri.partition("?")[0]  # a query may be a signature
     if source.config_map is not None:
         return f"ConfigMap {source.config_map.name}/{source.config_map.key}"
     return f"inline {source.name or 'text'}"
 
 
-def fetch(data: contract.Data, env: Mapping[str, str] = os.environ) -> Arrays | Table:
+def fetch(config: contract.RunConfig, env: Mapping[str, str] = os.environ) -> Arrays | Table:
     """The whole data set."""
-    source = data.source
-    if source.builtin is not None:
-        return _builtin(source.builtin, data)
-    from sklearn_steps import tables
+    data = config.data
+    if data.source.builtin is not None:
+        return _builtin(data.source.builtin, data)
+    from sklearn_steps import columns, memory, reading
 
+    with tempfile.TemporaryDirectory() as scratch:
+        found = _files(config, Path(scratch), env)
+        budget = memory.budget(describe(data), env)
+        frame = reading.table(found, data, budget, lambda names: columns.needed(names, data))
+        return Table(frame, found.sha256)
+
+
+def _files(config: contract.RunConfig, folder: Path, env: Mapping[str, str]) -> files.Files:
+    from sklearn_steps import files
+
+    source = config.data.source
     if source.uri is not None:
-        content = objectstore.Location(source.uri, objectstore.Credentials.data(env), "data.source.uri").read()
-        name = source.uri
-    elif source.config_map is not None:
-        if contract.DATA_INLINE_ENV not in env:
-            text = f"data.source.configMap: ConfigMap {source.config_map.name} has no key {source.config_map.key}"
-            raise errors.UserError("ObjectMissing", text)
-        content, name = env[contract.DATA_INLINE_ENV].encode(), source.config_map.key
-    else:
-        content, name = (source.inline or "").encode(), source.name or "text.csv"
-    return Table(tables.parse(content, name, describe(data), data), hashlib.sha256(content).hexdigest())
+        return files.of_uri(source.uri, config.data_hosts, folder, env)
+    if source.config_map is None:
+        return files.of_text(source.inline or "", source.name or "text.csv", folder)
+    if contract.DATA_INLINE_ENV not in env:
+        text = f"data.source.configMap: ConfigMap {source.config_map.name} has no key {source.config_map.key}"
+        raise errors.UserError("ObjectMissing", text)
+    return files.of_text(env[contract.DATA_INLINE_ENV], source.config_map.key, folder)
 
 
 def _builtin(name: str, data: contract.Data) -> Arrays:

@@ -1,124 +1,16 @@
-"""From the bytes of a file to a table whose columns are numbers, text or categories.
+"""What a column of a table becomes: numbers, text or categories.
 
-Invariant: a file is either read as what its suffix (or ``data.format``) says, or refused with what it looks like
-instead; a column is either of a kind that a model can take, or refused by name when it is used.
+Invariant: a column is either of a kind that a model can take, or refused by name when it is used.
 """
 
 from __future__ import annotations
 
-import io
-import json
-from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from sklearn_steps import contract, errors
-
-_PARQUET = b"PAR1"
-_MAGIC = ((_PARQUET, "Parquet"), (b"\x1f\x8b", "gzip"), (b"PK\x03\x04", "a zip archive or an Excel sheet"))
-
-
-def parse(content: bytes, name: str, where: str, data: contract.Data) -> pd.DataFrame:
-    """The table in a file; ``name`` gives the suffix, ``where`` is for messages."""
-    kind = data.format or contract.SUFFIXES.get(PurePosixPath(name).suffix.lower())
-    if kind is None:
-        text = f"data.source {where}: the suffix does not tell the format; set data.format to csv, parquet or jsonl"
-        raise errors.UserError("UnknownFormat", text)
-    if not content.strip():
-        raise errors.UserError("EmptyData", f"data.source {where}: the file is empty ({len(content)} bytes)")
-    said = "data.format says" if data.format else "its suffix says"
-    try:
-        frame = {"csv": _csv, "parquet": _parquet, "jsonl": _jsonl}[kind](content, data)
-    except (_NotThat, ValueError, TypeError, OverflowError) as exc:
-        looks = _looks_like(content, kind)
-        why = f"it looks like {looks}" if looks else errors.first_line(exc)
-        text = f"data.source {where}: {said} {kind}, but it cannot be read as {kind}: {why}"
-        raise errors.UserError("NotThatFormat", text) from exc
-    if frame.empty:
-        text = f"data.source {where}: the file has no rows (columns: {errors.listed(frame.columns) or 'none'})"
-        raise errors.UserError("EmptyData", text)
-    frame.columns = [str(column) for column in frame.columns]
-    twice = sorted(frame.columns[frame.columns.duplicated()].unique())
-    if twice:
-        raise errors.UserError("DuplicateColumn", f"data.source {where}: column {errors.listed(twice)} is there twice")
-    return frame
-
-
-class _NotThat(Exception):
-    """Not a file of that format."""
-
-
-def _csv(content: bytes, data: contract.Data) -> pd.DataFrame:
-    looks = _looks_like(content, "csv")
-    if looks:
-        raise _NotThat(looks)
-    options = data.csv
-    try:
-        return pd.read_csv(
-            io.BytesIO(content),
-            sep=options.delimiter,
-            header=0 if options.header else None,
-            na_values=list(options.na_values) or None,
-            low_memory=False,  # one type per column, whatever its length
-            encoding="utf-8-sig",
-        )
-    except pd.errors.EmptyDataError:
-        return pd.DataFrame()
-
-
-def _parquet(content: bytes, data: contract.Data) -> pd.DataFrame:
-    import pyarrow
-
-    if not content.startswith(_PARQUET):
-        raise _NotThat("it does not begin with the marker PAR1")
-    try:
-        return pd.read_parquet(io.BytesIO(content))
-    except pyarrow.ArrowException as exc:
-        raise _NotThat(errors.first_line(exc)) from exc
-
-
-def _jsonl(content: bytes, data: contract.Data) -> pd.DataFrame:
-    rows = []
-    for number, line in enumerate(content.decode("utf-8-sig").splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as exc:
-            raise _NotThat(f"line {number} is not JSON ({exc.msg} at character {exc.colno})") from exc
-        if not isinstance(row, dict):
-            raise _NotThat(f"line {number} is {errors.shown(row)}, not an object")
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def _looks_like(content: bytes, kind: str) -> str | None:
-    """What a file is, if it is plainly not of this kind."""
-    head = content[:1024].removeprefix(b"\xef\xbb\xbf").lstrip()
-    for magic, name in _MAGIC:
-        if content.startswith(magic) and not (kind == "parquet" and magic == _PARQUET):
-            return name
-    if kind != "parquet" and b"\0" in content[:65536]:
-        return "a binary file"
-    if head[:1] == b"<":
-        return "HTML or XML"
-    if head[:1] in (b"{", b"[") and kind != "jsonl" and _is_json(content):
-        return "JSON"
-    if kind == "jsonl" and head[:1] == b"[" and _is_json(content):
-        return "one JSON document; JSON lines have one object in each line"
-    return None
-
-
-def _is_json(content: bytes) -> bool:
-    for text in (content, content.splitlines()[0]):
-        try:
-            json.loads(text)
-        except ValueError:
-            continue
-        return True
-    return False
+from sklearn_steps import errors
 
 
 def column(values: pd.Series[Any], name: str, field: str) -> tuple[np.ndarray[Any, Any], bool]:

@@ -10,7 +10,7 @@ from typing import Any
 from sklearn_steps import contract, errors, parts
 
 
-def checked(y: Any, about: parts.About, kind: contract.EstimatorType, where: str = "the data") -> Any:
+def checked(y: Any, about: parts.About, kind: contract.EstimatorType, where: str = "the data", advice: str = "") -> Any:
     """The target as this kind of estimator takes it; a UserError if it cannot learn it."""
     supervised = kind in ("classifier", "regressor")
     if y is None:
@@ -20,10 +20,10 @@ def checked(y: Any, about: parts.About, kind: contract.EstimatorType, where: str
         return None
     if not supervised:
         return y
-    return _check_classes(y, about, where) if kind == "classifier" else _check_numbers(y, about)
+    return _check_classes(y, about, where, advice) if kind == "classifier" else _check_numbers(y, about)
 
 
-def _check_classes(y: Any, about: parts.About, where: str) -> Any:
+def _check_classes(y: Any, about: parts.About, where: str, advice: str) -> Any:
     import numpy as np
 
     for position, name in enumerate(about.target):
@@ -36,9 +36,7 @@ def _check_classes(y: Any, about: parts.About, where: str) -> Any:
         if all(value == first for value in values):
             label = errors.shown(first.item() if hasattr(first, "item") else first)
             text = f"data.target {errors.shown(name)}: a classifier needs two classes, but {where} has only {label}"
-            if where != "the data":
-                text = f"{text}: the rows are sorted by class; set data.split.shuffle to true"
-            raise errors.UserError("OneClass", text)
+            raise errors.UserError("OneClass", f"{text}{advice}")
     return y
 
 

@@ -14,7 +14,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from sklearn_steps import contract, contract_tuning, encode, errors, estimators, parts, scoring, sklearn_import, targets
+from sklearn_steps import (
+    contract,
+    contract_tuning,
+    encode,
+    errors,
+    estimators,
+    parts,
+    scoring,
+    sklearn_import,
+    targets,
+    weights,
+)
 
 _OUTPUTS = ("predict", "predict_proba")
 _LIBRARIES = ("joblib", "narwhals", "numpy", "scikit-learn", "scipy", "threadpoolctl")
@@ -47,7 +58,7 @@ def _fit(config: contract.RunConfig, part: parts.Part, tell: contract_tuning.Tel
     estimator = estimators.build(config.estimator, config.seed)
     kind = estimators.kind_of(estimator)
     supervised = kind in ("classifier", "regressor")
-    y = targets.checked(part.y, about, kind, "the training part" if about.test_rows != about.rows else "the data")
+    y = _target(config, part, kind)
     if supervised:
         _check_outputs(estimator, about, name, kind)
     scoring.names(config, kind, y, estimator)
@@ -57,9 +68,10 @@ def _fit(config: contract.RunConfig, part: parts.Part, tell: contract_tuning.Tel
 
         tuned = tuning.tune(config, estimator, part, y, kind, tell)
     model, notes = encode.wrapped(tuned.estimator if tuned else estimator, part)
+    options = weights.fit_parameters(model, part.weight, name)
     started = time.perf_counter()
     try:
-        model.fit(part.X, y) if supervised else model.fit(part.X)
+        model.fit(part.X, y, **options) if supervised else model.fit(part.X, **options)
     except (ValueError, TypeError, ArithmeticError, AttributeError, LookupError) as exc:
         raise encode.explained(exc, part.X, about, name) from exc
     seconds = time.perf_counter() - started
@@ -69,6 +81,18 @@ def _fit(config: contract.RunConfig, part: parts.Part, tell: contract_tuning.Tel
         training.params |= parts.json_safe(tuned.params)
         training.notes += tuned.notes
     return Fitted(model, training)
+
+
+def _target(config: contract.RunConfig, part: parts.Part, kind: contract.EstimatorType) -> Any:
+    about = part.about
+    if about.test_rows == about.rows:
+        return targets.checked(part.y, about, kind)
+    advice = ": the rows are sorted by class; set data.split.shuffle to true"
+    if config.data.split.strategy != "Random":
+        advice = (
+            f": data.split.strategy {config.data.split.strategy} puts all others into the test part; change the split"
+        )
+    return targets.checked(part.y, about, kind, "the training part", advice)
 
 
 def save(fitted: Fitted, folder: Path) -> None:

@@ -81,7 +81,10 @@ def _in_progress(version: observed.Version, seen: observed.Attempt, run: observe
     timeout = _timeout(version)
     if timeout is not None and context.now - started > timeout:
         limit = (version.training.get("training") or {}).get("timeout")
-        return _cancel(version, run, "TimedOut", f"the run took longer than spec.training.timeout ({limit})", context)
+        waiting = outcomes.from_pods(seen.troubles)
+        why = f"; {waiting['message']}" if waiting else ""
+        text = f"the run took longer than spec.training.timeout ({limit}){why}"
+        return _cancel(version, run, "TimedOut", text, context)
     told = outcomes.failure(seen.outcome)
     if told is not None and told.get("permanent"):
         # The pipeline would wait and try again, which helps against passing trouble only.

@@ -59,7 +59,11 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Estimator:
-    """One public class. ``kind_from``: the parameter whose estimator says what a search or a pipeline is."""
+    """One public class.
+
+    ``kind_from``: the parameter whose estimator says what a search or a pipeline is. ``takes_weights``: ``fit`` has
+    ``sample_weight``.
+    """
 
     path: str
     kind: str
@@ -67,6 +71,7 @@ class Estimator:
     required: frozenset[str] = frozenset()
     predicts: bool = False
     kind_from: str | None = None
+    takes_weights: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,7 @@ def _estimator(path: str, entry: Mapping[str, Any]) -> Estimator:
         frozenset(entry.get("required", ())),
         bool(entry.get("predict", False)),
         entry.get("kindFrom"),
+        bool(entry.get("weights", False)),
     )
 
 

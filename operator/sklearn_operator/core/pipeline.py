@@ -56,6 +56,7 @@ def render(base: BasePipelines, version: observed.Version, settings: Settings) -
         _shape(executor["container"], training.image(version, settings), _resources(options, settings))
     for executor in platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values():
         _connect(executor, inputs, settings)
+        _place(executor, options)
     for task in pipeline["root"]["dag"]["tasks"].values():
         _retry(task, options.get("retries") or {})
     return Rendered(pipeline, platform, options.get("serviceAccountName"))
@@ -90,8 +91,12 @@ def _shape(container: dict[str, Any], image: str, resources: Mapping[str, Mappin
             shaped["accelerator"] = {"count": text, "resourceCount": text, "resourceType": name, "type": name}
     container["resources"] = shaped
     cores = max(1, int(quantities.parse(resources["limits"]["cpu"])))
-    environment = [item for item in container.get("env", []) if item["name"] != contract.CPU_LIMIT_ENV]
-    container["env"] = [*environment, {"name": contract.CPU_LIMIT_ENV, "value": str(cores)}]
+    own = {
+        contract.CPU_LIMIT_ENV: str(cores),
+        contract.MEMORY_LIMIT_ENV: str(int(quantities.parse(resources["limits"]["memory"]))),
+    }
+    environment = [item for item in container.get("env", []) if item["name"] not in own]
+    container["env"] = [*environment, *({"name": name, "value": value} for name, value in own.items())]
 
 
 def _connect(executor: dict[str, Any], inputs: Mapping[str, Any], settings: Settings) -> None:
@@ -115,6 +120,25 @@ def _connect(executor: dict[str, Any], inputs: Mapping[str, Any], settings: Sett
         executor.pop(field, None)
         if entries:
             executor[field] = entries
+
+
+def _place(executor: dict[str, Any], options: Mapping[str, Any]) -> None:
+    """On which nodes, and with whose word at the registry."""
+    labels = options.get("nodeSelector")
+    tolerations = [_toleration(item) for item in options.get("tolerations") or ()]
+    secrets = [_named({}, "secretName", str(item["name"])) for item in options.get("imagePullSecrets") or ()]
+    for field, value in (
+        ("nodeSelector", {"labels": dict(labels)} if labels else None),
+        ("tolerations", tolerations),
+        ("imagePullSecret", secrets),
+    ):
+        if value:
+            executor[field] = value
+
+
+def _toleration(item: Mapping[str, Any]) -> dict[str, Any]:
+    """A 64-bit number is text in the JSON of protobuf."""
+    return {name: str(value) if name == "tolerationSeconds" else value for name, value in item.items()}
 
 
 def _named(entry: Mapping[str, Any], field: str, name: str) -> dict[str, Any]:

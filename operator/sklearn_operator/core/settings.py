@@ -23,6 +23,8 @@ class Settings:
     runtime: str = "sklearn-operator"
     #: Service accounts that a manifest may name for its tasks.
     service_accounts: frozenset[str] = frozenset()
+    #: Hosts that manifests may read data from by http(s), each ``host`` (its usual ports) or ``host:port``.
+    data_hosts: frozenset[str] = frozenset()
     #: How long an absent run may still be one that the pipeline server is just creating.
     submit_pause: timedelta = timedelta(seconds=30)
     #: A run's age is divided by ten to get the polling interval; these are its bounds.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sklearn_operator import api
@@ -98,9 +98,15 @@ def frozen(spec: api.SklearnModelSpec) -> dict[str, Any]:
 
 
 def run_config(
-    model: observed.Model, version: observed.Version, settings: Settings, catalogue: parameters.Catalogue
+    model: observed.Model,
+    version: observed.Version,
+    settings: Settings,
+    catalogue: parameters.Catalogue,
+    versions: Iterable[observed.Version] = (),
 ) -> dict[str, Any]:
     """The one JSON document that the tasks read (``sklearn_steps.contract.RunConfig``).
+
+    ``versions``: of the model; with the newest good one before this the data is compared.
 
     Numbers get their types back here: the API server turns ``1.0`` into ``1``, and for scikit-learn the two differ.
     """
@@ -122,10 +128,26 @@ def run_config(
         "image": image(version, settings),
         "seed": int((frozen_inputs.get("training") or {}).get("seed") or 0),
         "data": data,
+        **_about_data(data, version, settings, versions),
         "estimator": typed.estimator(frozen_inputs["model"]["estimator"], catalogue),
         "evaluation": {"metrics": list(metrics)},
         "artifactUri": artifact_uri(model, version, settings),
     }
+
+
+def _about_data(
+    data: Mapping[str, Any], version: observed.Version, settings: Settings, versions: Iterable[observed.Version]
+) -> dict[str, Any]:
+    """What the task has to know about its data besides what the manifest says."""
+    said: dict[str, Any] = {}
+    if str(data["source"].get("uri") or "").startswith(("http://", "https://")):
+        said["dataHosts"] = sorted(settings.data_hosts)
+    earlier = [item for item in versions if item.number < version.number and item.phase == "Succeeded"]
+    previous = max(earlier, key=lambda item: item.number, default=None)
+    uri = str((previous.status.get("artifact") or {}).get("uri") or "") if previous else ""
+    if previous is not None and uri.endswith("/"):
+        said["previous"] = {"name": previous.name, "artifactUri": uri}
+    return said
 
 
 def encode_config(config: Mapping[str, Any]) -> str:

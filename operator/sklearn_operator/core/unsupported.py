@@ -43,7 +43,7 @@ def _later(spec: api.SklearnModelSpec) -> Iterator[tuple[Any, ...]]:
     yield "spec.model", spec.model, "pipeline", "script", "pretrained"
     yield "spec.evaluation", spec.evaluation, "cross_validation", "gates"
     yield (
-        "spec.training", spec.training, "requirements", "node_selector", "tolerations", "image_pull_secrets", "cache",
+        "spec.training", spec.training, "requirements", "cache",
     )  # fmt: skip
     yield "spec.artifacts", spec.artifacts, "uri", "credentials_secret", "compress"
     yield "spec.rollout", spec.rollout, "approval", "version", "canary"
@@ -53,8 +53,6 @@ def _later(spec: api.SklearnModelSpec) -> Iterator[tuple[Any, ...]]:
     )  # fmt: skip
     if spec.serving is not None:
         yield "spec.serving", spec.serving, "deployment_mode"
-    if spec.data is not None:
-        yield "spec.data", spec.data, "weight"
 
 
 def _data(data: api.DataSpec | None) -> Iterator[Problem]:
@@ -62,13 +60,8 @@ def _data(data: api.DataSpec | None) -> Iterator[Problem]:
         return
     uri = data.source.uri or ""
     path = "spec.data.source.uri"
-    if uri and not uri.startswith("s3://"):
-        yield Problem(path, api.show(uri), "only s3:// is implemented in this release; put the file into the store")
-    elif uri.endswith("/"):
-        yield Problem(path, api.show(uri), "a prefix is not implemented in this release; name one object")
-    if data.split.strategy not in ("Random", "None"):
-        text = "not implemented in this release; choose Random or None"
-        yield Problem("spec.data.split.strategy", data.split.strategy, text)
+    if uri.startswith("pvc://"):
+        yield Problem(path, api.show(uri), "pvc:// is not implemented in this release; put the file into the store")
 
 
 def _resources(resources: api.Resources | None) -> Iterator[Problem]:

@@ -9,13 +9,21 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import PurePosixPath
 
 from sklearn_operator import api
 from sklearn_operator.api import Problem
-from sklearn_operator.core import observed, parameters, quantities, serving, suitability, tuning, unsupported, wording
+from sklearn_operator.core import (
+    datasets,
+    observed,
+    parameters,
+    quantities,
+    serving,
+    suitability,
+    tuning,
+    unsupported,
+    wording,
+)
 from sklearn_operator.core.settings import Settings
-from sklearn_steps import contract
 
 _NAME_LIMIT = 40
 _SERVED_NAME = re.compile("[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -65,27 +73,13 @@ def _problems(
         document = estimator.model_dump(mode="json", by_alias=True)
         wrong = list(itertools.islice(parameters.problems(document, catalogue, path), _SHOWN))
         yield from wrong or suitability.problems(document, spec, catalogue, path)
+        yield from datasets.weight_problems(document, spec, catalogue)
     yield from tuning.problems(spec, catalogue)
     if spec.data is not None:
-        yield from _file(spec.data)
+        yield from datasets.problems(spec.data, settings)
     yield from _training(spec.training, settings)
     if spec.serving is not None:
         yield from _serving(model.key.name, spec.serving)
-
-
-def _file(data: api.DataSpec) -> Iterator[Problem]:
-    """The format of a file, where it is named by its suffix."""
-    source = data.source
-    field, name = ("uri", source.uri) if source.uri else ("configMap.key", source.config_map and source.config_map.key)
-    if not name:
-        return
-    kind = data.format or contract.SUFFIXES.get(PurePosixPath(name).suffix.lower())
-    if kind is None:
-        text = f"the suffix of spec.data.source.{field} ({api.show(name)}) does not tell the format"
-        yield Problem("spec.data.format", "absent", f"{text}: set it to csv, parquet or jsonl")
-    elif kind != "csv" and "csv" in data.model_fields_set:
-        text = f"is for CSV, and spec.data.source.{field} ({api.show(name)}) is {kind}: remove it"
-        yield Problem("spec.data.csv", api.show(data.csv.model_dump(by_alias=True, exclude_unset=True)), text)
 
 
 def _training(training: api.TrainingSpec, settings: Settings) -> Iterator[Problem]:

@@ -116,7 +116,8 @@ class Executor:
     async def _submit(self, current: Pass, version: observed.Version) -> None:
         key = current.model.key
         run_id = naming.run_id(version.uid, version.attempt)
-        config = training.run_config(current.model, version, self._settings, self._catalogue)
+        known = current.versions.values()
+        config = training.run_config(current.model, version, self._settings, self._catalogue, known)
         rendered = pipeline.render(self._pipelines, version, self._settings)
         # From here on the run may exist: until the pause is over, its absence proves nothing.
         self._ledger.unsubmitted.discard((version.uid, version.attempt))

@@ -13,6 +13,7 @@ import pydantic_settings
 
 import sklearn_operator
 from sklearn_operator.core import settings as core_settings
+from sklearn_steps import contract
 
 _Seconds = Annotated[float, pydantic.Field(gt=0, le=86_400)]
 
@@ -51,6 +52,9 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     serving_runtime: str = "sklearn-operator"
     #: Service accounts that manifests may name for their tasks, separated by commas.
     service_accounts: str = ""
+    #: Hosts that manifests may read data from by http(s), separated by commas: ``host`` means its ports 80 and 443,
+    #: ``host:port`` that port. A loopback or link-local address is refused unless it is itself in the list.
+    data_hosts: str = ""
     #: Seconds a new version may take to come up.
     rollout_deadline: _Seconds = 300.0
     #: How many models are worked on at the same time.
@@ -78,6 +82,14 @@ class OperatorSettings(pydantic_settings.BaseSettings):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
 
+    @pydantic.field_validator("data_hosts")
+    @classmethod
+    def _are_hosts(cls, value: str) -> str:
+        for item in _listed(value):
+            if not contract.host_entry(item):
+                raise ValueError("must be host names such as data.example.org or data.example.org:8443, with commas")
+        return value
+
     def for_core(self) -> core_settings.Settings:
         """The part that decisions depend on."""
         return core_settings.Settings(
@@ -86,6 +98,7 @@ class OperatorSettings(pydantic_settings.BaseSettings):
             store_secret=self.store_secret,
             runtime=self.serving_runtime,
             service_accounts=frozenset(_listed(self.service_accounts)),
+            data_hosts=frozenset(host.lower() for host in _listed(self.data_hosts)),
             submit_pause=timedelta(seconds=self.kfp_submit_pause),
             poll_min=timedelta(seconds=self.kfp_poll_min),
             poll_max=timedelta(seconds=self.kfp_poll_max),

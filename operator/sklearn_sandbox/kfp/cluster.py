@@ -21,6 +21,8 @@ from sklearn_sandbox.kfp import spec
 _TIMEOUT = 10.0
 #: Linux: what one "NAME=value" of a process may hold, its closing zero included (MAX_ARG_STRLEN).
 _LONGEST_VARIABLE = 128 * 1024
+UNSCHEDULABLE = "Unschedulable"
+_NO_NODE = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."
 Environment = dict[str, dict[str, str]]
 
 
@@ -54,6 +56,10 @@ class Cluster:
             if images.find(image, self._images) is None:
                 return {}, Trouble(label, image, "ImagePullBackOff", images.unknown_message(image, self._images))
         configured = spec.platform_executors(platform)
+        for label, image in by_executor.items():
+            labels = (configured.get(label, {}).get("nodeSelector") or {}).get("labels") or {}
+            if labels and not await self._has_node(labels):
+                return {}, Trouble(label, image, UNSCHEDULABLE, _NO_NODE)
         seen: dict[tuple[str, str], dict[str, str] | None] = {}
         for label, image in by_executor.items():
             values: dict[str, str] = {}
@@ -85,6 +91,16 @@ class Cluster:
         if self._api is not None:
             options = {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0}
             await self._call("DELETE", f"/api/v1/namespaces/{namespace}/pods/{pod}", options)
+
+    async def _has_node(self, labels: Mapping[str, str]) -> bool:
+        """Whether a node has all of them, which is what the scheduler would ask (the tasks are no pods here)."""
+        if self._api is None:
+            return True
+        code, answer = await self._call("GET", "/api/v1/nodes")
+        if code != 200:
+            raise ClusterError(f"nodes: {code} {answer.get('message')}")
+        nodes = [node["metadata"].get("labels") or {} for node in answer["items"]]
+        return any(labels.items() <= node.items() for node in nodes)
 
     async def _data(self, namespace: str, plural: str, name: str) -> dict[str, str] | None:
         if self._api is None:
@@ -172,7 +188,8 @@ def waiting_pod(
     run_id: str, workflow: str, trouble: Trouble, platform: Mapping[str, Any], service_account: str | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Manifest and status of a pod of the run that cannot start. No scheduler ever looks at it."""
-    metadata = spec.platform_executors(platform).get(trouble.executor, {}).get("podMetadata") or {}
+    executor = spec.platform_executors(platform).get(trouble.executor, {})
+    metadata = executor.get("podMetadata") or {}
     number = int(hashlib.sha256(f"{workflow}/{trouble.executor}".encode()).hexdigest(), 16) % 10**10
     pod_spec: dict[str, Any] = {
         "schedulerName": "none",
@@ -198,6 +215,10 @@ def waiting_pod(
         },
         "spec": pod_spec,
     }
+    if trouble.reason == UNSCHEDULABLE:
+        pod_spec["nodeSelector"] = executor.get("nodeSelector", {}).get("labels", {})
+        condition = {"type": "PodScheduled", "status": "False", "reason": UNSCHEDULABLE, "message": trouble.message}
+        return manifest, {"phase": "Pending", "conditions": [condition]}
     container = {
         "name": "main",
         "image": trouble.image,

@@ -140,6 +140,33 @@ def test_a_config_map_becomes_the_environment_of_the_task_that_reads_it(layout: 
     assert [name for name, item in executors.items() if "configMapAsEnv" in item] == [reader]
 
 
+@pytest.mark.parametrize("limit, size", [("1Gi", "1073741824"), ("1.5G", "1500000000"), (512, "512")])
+def test_tasks_know_their_memory_limit(limit: str | int, size: str) -> None:
+    resources = {"limits": {"memory": limit}, "requests": {"memory": 1}}
+    for container in containers(render({"training": {"resources": resources}})).values():
+        assert {"name": contract.MEMORY_LIMIT_ENV, "value": size} in container["env"]
+
+
+def test_nodes_taints_and_registries_as_the_sdk_writes_them() -> None:
+    placed = {
+        "nodeSelector": {"kubernetes.io/arch": "amd64", "pool": "train"},
+        "tolerations": [
+            {"key": "gpu", "operator": "Equal", "value": "yes", "effect": "NoExecute", "tolerationSeconds": 300},
+            {"operator": "Exists"},
+        ],
+        "imagePullSecrets": [{"name": "registry"}, {"name": "mirror"}],
+    }
+    for executor in platform(render({"training": placed})).values():
+        assert executor["nodeSelector"] == {"labels": placed["nodeSelector"]}
+        assert executor["tolerations"] == [
+            {"key": "gpu", "operator": "Equal", "value": "yes", "effect": "NoExecute", "tolerationSeconds": "300"},
+            {"operator": "Exists"},
+        ]
+        assert names(executor, "imagePullSecret", "secretName") == ["mirror", "registry"]
+    for executor in platform(render()).values():
+        assert {"nodeSelector", "tolerations", "imagePullSecret"}.isdisjoint(executor)
+
+
 def test_the_service_account() -> None:
     assert render().service_account is None
     assert render({"training": {"serviceAccountName": "trainer"}}).service_account == "trainer"

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sklearn_operator import api
-from sklearn_operator.core import settings, training
+from sklearn_operator.core import observed, settings, training
 from sklearn_steps import contract
 from unit.api import api_cases
 from unit.core import builders
@@ -146,3 +146,25 @@ def test_the_tasks_read_what_the_operator_writes(change: dict[str, Any]) -> None
     assert read.seed == change.get("training", {}).get("seed", 0)
     assert list(read.evaluation.metrics) == change.get("evaluation", {}).get("metrics", [])
     assert "credentials" not in json.dumps(config)
+
+
+def test_the_newest_good_version_before_this_one_is_what_the_data_is_compared_with() -> None:
+    def good(number: int, phase: str = "Succeeded") -> observed.Version:
+        status = {"phase": phase, "artifact": {"uri": f"s3://models/default/digits/v{number}/"}}
+        return builders.version(number, status=status)
+
+    known = [good(1), good(3), good(2), good(4, "Failed"), builders.version(5), good(6)]
+    config = training.run_config(builders.model(), known[4], settings.Settings(), builders.catalogue(), known)
+    assert config["previous"] == {"name": "digits-v3", "artifactUri": "s3://models/default/digits/v3/"}
+    assert contract.RunConfig.model_validate(config).previous is not None
+    alone = training.run_config(builders.model(), known[0], settings.Settings(), builders.catalogue(), known)
+    assert "previous" not in alone
+
+
+def test_the_allowed_hosts_are_told_to_those_who_read_from_one() -> None:
+    allowed = settings.Settings(data_hosts=frozenset({"data.example.org", "b.example.org:8080"}))
+    data = {"source": {"uri": "https://data.example.org/k.csv"}, "target": "y"}
+    version = builders.version(training={"data": data, "model": builders.DIGITS["model"]})
+    config = training.run_config(builders.model(), version, allowed, builders.catalogue())
+    assert config["dataHosts"] == ["b.example.org:8080", "data.example.org"]
+    assert "dataHosts" not in training.run_config(builders.model(), builders.version(), allowed, builders.catalogue())

@@ -11,7 +11,9 @@ from sklearn_operator.core import actions, observed, plan, settings, validation
 from unit.api import api_cases
 from unit.core import builders
 
-SETTINGS = settings.Settings(service_accounts=frozenset({"trainer"}))
+SETTINGS = settings.Settings(
+    service_accounts=frozenset({"trainer"}), data_hosts=frozenset({"data.example.org", "localhost:8443"})
+)
 
 
 def refusal(change: dict[str, Any], name: str = "digits") -> validation.NotAccepted:
@@ -43,6 +45,11 @@ def search(inner: Any) -> dict[str, Any]:
     return estimator("sklearn.model_selection.GridSearchCV", estimator=inner, param_grid={"C": [1]})
 
 
+def web(uri: str) -> dict[str, Any]:
+    return {SOURCE: {"uri": uri}, TARGET: "species"}
+
+
+URI = "spec.data.source.uri"
 NOVELTY = "spec.model.estimator.params.novelty"
 METRIC = "spec.evaluation.metrics[0]"
 STEP = "spec.model.estimator.params.steps"
@@ -89,6 +96,24 @@ STEP = "spec.model.estimator.params.steps"
         (FILE | {SOURCE: {"configMap": {"name": "n", "key": "data"}}}, "spec.data.format", "absent", "configMap.key"),
         (FILE | {SOURCE: {"uri": "s3://b/k.parquet"}, "data.csv": {"delimiter": ";"}}, "spec.data.csv",
          "a mapping of delimiter", "is parquet: remove it"),
+        (web("https://elsewhere.example.org/k.csv"), URI, "https://elsewhere.example.org/k.csv",
+         "elsewhere.example.org is not among those that the operator's settings allow (data.example.org, localhost"),
+        (web("http://data.example.org:8080/k.csv"), URI, "http://data.example.org:8080/k.csv", "is not among those"),
+        (web("http://localhost/k.csv?X-Amz-Signature=s"), URI, "http://localhost/k.csv?…", "is not among those"),
+        (web("http://[::1]/k.csv"), URI, "http://[::1]/k.csv", "the host ::1 is not among those"),
+        (web("http://127.1/k.csv"), URI, "http://127.1/k.csv", "the host 127.1 is not among those"),
+        (web("http://data.example.org:x/k.csv"), URI, "http://data.example.org:x/k.csv", "names no host"),
+        (web("https://data.example.org/") | {"data.format": None}, "spec.data.format", "absent", "does not tell"),
+        (web("https://data.example.org/k.csv") | {"data.credentialsSecret": "mine"}, "spec.data.credentialsSecret",
+         "mine", "is for s3:// only: remove it"),
+        (FILE | {"data.weight": "species"}, "spec.data.weight", "species", "is spec.data.target"),
+        (FILE | {"data.split": {"strategy": "Group", "groups": "species"}}, "spec.data.split.groups", "species",
+         "is spec.data.target: name another column"),
+        (FILE | {"data.weight": "w"} | estimator("sklearn.neighbors.KNeighborsClassifier"), "spec.data.weight", "w",
+         "sklearn.neighbors.KNeighborsClassifier takes no sample weights"),
+        (FILE | {"data.weight": "w"} | pipeline(["a", SVC], ["k", {"class": "sklearn.neighbors.KNeighborsClassifier"}]),
+         "spec.data.weight", "w", "KNeighborsClassifier takes no sample weights"),
+        (FILE | {"data.weight": "w"} | search(SVC), "spec.data.weight", "w", "GridSearchCV takes no sample weights"),
         (FILE | estimator("sklearn.cluster.KMeans") | {TARGET: None, "evaluation": {"metrics": ["v_measure_score"]}},
          METRIC, "v_measure_score", "name their column in spec.data.target"),
         (estimator("sklearn.ensemble.IsolationForest") | {"evaluation": {"metrics": ["accuracy"]}}, METRIC, "accuracy",
@@ -132,6 +157,15 @@ def test_bad_input(change: dict[str, Any], path: str, value: str, says: str) -> 
         | {"evaluation": {"metrics": ["r2"]}},
         FILE,
         FILE | {SOURCE: {"uri": "s3://b/data"}, "data.format": "jsonl"},
+        FILE | {SOURCE: {"uri": "s3://b/folder/"}},
+        FILE | {SOURCE: {"uri": "s3://b/folder/"}, "data.csv": {"delimiter": ";"}},
+        FILE | {"data.weight": "w", "data.split": {"strategy": "Group", "groups": "g"}},
+        FILE | {"data.weight": "w"} | pipeline(["scale", {"class": "sklearn.preprocessing.StandardScaler"}],
+                                               ["svc", SVC]),
+        FILE | {"data.split": {"strategy": "Time", "time": "day"}},
+        web("https://data.example.org/k.csv?token=1"),
+        web("http://DATA.example.org:80/k.csv"),
+        web("https://localhost:8443/k.csv"),
         FILE | {SOURCE: {"uri": "s3://b/K.CSV"}, "data.csv": {"delimiter": ";"}},
         FILE | estimator("sklearn.cluster.KMeans") | {TARGET: None},
         {"training": {"serviceAccountName": "trainer", "resources": {"limits": {"nvidia.com/gpu": 1}}}},
