@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sklearn_steps import (
+    changes,
     contract,
     encode,
     errors,
@@ -41,6 +42,7 @@ def prepare(config: contract.RunConfig, env: Mapping[str, str] = os.environ) -> 
     if config.data.weight is not None:
         _check_weights(sides[0], config, estimator)
     about.profile = profile.describe(sides[0])
+    about.notes += changes.since(config.previous, about.profile, env)
     return sides[0], sides[1]
 
 

@@ -11,7 +11,11 @@ from typing import Any
 from sklearn_steps import parts
 
 _QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+#: So few texts are categories in any case; more of them are if each is there often, for names of people are not.
 _CATEGORIES = 20
+_MOST_CATEGORIES = 100
+_REPEATED = 10
+_LONGEST = 128
 
 
 def describe(part: parts.Part) -> list[dict[str, Any]]:
@@ -30,7 +34,7 @@ def _entry(name: str, values: Any, dtype: str, categorical: bool, role: str) -> 
     entry: dict[str, Any] = {"name": name, "role": role, "dtype": dtype}
     if categorical or values.dtype.kind == "O":
         return entry | _categories(values)
-    return entry | _numbers(values)
+    return entry | (_booleans(values) if values.dtype.kind == "b" else _numbers(values))
 
 
 def _numbers(values: Any) -> dict[str, Any]:
@@ -38,11 +42,27 @@ def _numbers(values: Any) -> dict[str, Any]:
 
     as_float = values.astype("float64")
     finite = as_float[np.isfinite(as_float)]
-    facts: dict[str, Any] = {"kind": "number", "missing": int(np.isnan(as_float).sum())}
+    facts: dict[str, Any] = {"kind": "number"} | _gaps(int(np.isnan(as_float).sum()), len(values))
     if len(finite):
         at = np.quantile(finite, _QUANTILES)
-        facts |= {"mean": finite.mean(), "std": finite.std(), "quantiles": dict(zip(_QUANTILES, at, strict=True))}
+        facts |= {
+            "min": finite.min(),
+            "max": finite.max(),
+            "mean": finite.mean(),
+            "std": finite.std(),
+            "quantiles": dict(zip(_QUANTILES, at, strict=True)),
+        }
     return dict(parts.json_safe(facts))
+
+
+def _booleans(values: Any) -> dict[str, Any]:
+    true = int(values.sum())
+    counts = {"true": true, "false": len(values) - true}
+    return {"kind": "boolean"} | _gaps(0, len(values)) | {"counts": counts}
+
+
+def _gaps(missing: int, rows: int) -> dict[str, Any]:
+    return {"missing": missing, "missingShare": missing / max(1, rows)}
 
 
 def _categories(values: Any) -> dict[str, Any]:
@@ -53,7 +73,8 @@ def _categories(values: Any) -> dict[str, Any]:
             missing += 1
         else:
             counts[str(value)] = counts.get(str(value), 0) + 1
-    facts: dict[str, Any] = {"kind": "category", "missing": missing, "distinct": len(counts)}
-    if len(counts) <= _CATEGORIES:
+    facts: dict[str, Any] = {"kind": "category"} | _gaps(missing, len(values)) | {"distinct": len(counts)}
+    repeated = len(counts) <= _MOST_CATEGORIES and len(values) >= _REPEATED * len(counts)
+    if (len(counts) <= _CATEGORIES or repeated) and all(len(text) <= _LONGEST for text in counts):
         facts["counts"] = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
     return facts

@@ -71,7 +71,8 @@ def _answer(uri: str) -> Iterator[http.client.HTTPResponse]:
     target = urllib.parse.quote(parts.path or "/", _SAFE) + (f"?{parts.query}" if parts.query else "")
     try:
         connection.request("GET", target, headers={"Accept-Encoding": "identity", "User-Agent": "sklearn-operator"})
-        yield connection.getresponse()
+        with connection.getresponse() as answer:
+            yield answer
     except ssl.SSLCertVerificationError as exc:
         text = f"{_FIELD} {shown(uri)}: the server's certificate is not trusted: {exc.verify_message}"
         raise errors.UserError("CertificateNotTrusted", text) from None
