@@ -7,9 +7,6 @@ change nothing, silently); results and failures are read leniently, because a ne
 
 from __future__ import annotations
 
-import re
-import urllib.parse
-from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -57,7 +54,6 @@ DATA_CONFIGMAP_PLACEHOLDER = "__DATA_CONFIGMAP__"
 DATA_CONFIGMAP_KEY_PLACEHOLDER = "__DATA_CONFIGMAP_KEY__"
 
 MESSAGE_LIMIT = 1024
-_HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?|[0-9a-f:.]*:[0-9a-f:.]*")
 
 Step = Literal["prepare", "train", "evaluate", "publish"]
 EstimatorType = Literal["classifier", "regressor", "clusterer", "outlier_detector"]
@@ -281,32 +277,6 @@ class Failure(_Document):
     message: ShortText
     permanent: bool
     at: datetime
-
-
-def host_of(uri: str) -> str | None:
-    """The host of an http(s) address in lower case, None where there is none that anybody could mean."""
-    try:
-        parts = urllib.parse.urlsplit(uri)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return None
-    plain = parts.scheme in ("http", "https") and host and parts.username is None and parts.password is None
-    return host if plain and host and _HOST.fullmatch(host) else None
-
-
-def host_allowed(uri: str, hosts: Collection[str]) -> bool:
-    """Whether the settings allow the address: its host with its port, or its host alone for the usual ports."""
-    host = host_of(uri)
-    if host is None:
-        return False
-    name = f"[{host}]" if ":" in host else host
-    port = urllib.parse.urlsplit(uri).port
-    return f"{name}:{port}" in hosts or (port in (None, 80, 443) and (name in hosts or host in hosts))
-
-
-def host_entry(text: str) -> bool:
-    """Whether this is how the settings name a host: ``host`` or ``host:port``."""
-    return host_of(f"http://{text}/") is not None and "/" not in text and not any(mark in text for mark in "?#@")
 
 
 def dump(document: pydantic.BaseModel) -> bytes:

@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sklearn_steps import contract, errors
+from sklearn_steps import errors, hosts
 
 _REDIRECTS = 5
 _TIMEOUT = 60.0
@@ -29,10 +29,10 @@ _PORTS = {"http": 80, "https": 443}
 _SAFE = "/?%:@!$&'()*+,;=~-._"
 
 
-def fetch(uri: str, hosts: Collection[str], path: Path, limit: int) -> str:
+def fetch(uri: str, allowed: Collection[str], path: Path, limit: int) -> str:
     """Write the file, and its sha256; ``limit`` in bytes."""
     for _ in range(_REDIRECTS + 1):
-        _check(uri, hosts)
+        _check(uri, allowed)
         with _answer(uri) as answer:
             if answer.status in _MOVED:
                 uri = _next(uri, answer.getheader("Location"))
@@ -48,12 +48,12 @@ def shown(uri: str) -> str:
     return f"{plain}?…" if mark else plain
 
 
-def _check(uri: str, hosts: Collection[str]) -> None:
-    if not contract.host_allowed(uri, hosts):
-        host = contract.host_of(uri)
-        allowed = errors.listed(sorted(hosts)) or "none"
+def _check(uri: str, allowed: Collection[str]) -> None:
+    if not hosts.allowed(uri, allowed):
+        host = hosts.named(uri)
+        known = errors.listed(sorted(allowed)) or "none"
         text = f"{_FIELD} {shown(uri)}: the host {errors.shown(host)} is not among those that the operator's settings"
-        raise errors.UserError("HostNotAllowed", f"{text} allow ({allowed})")
+        raise errors.UserError("HostNotAllowed", f"{text} allow ({known})")
 
 
 def _next(uri: str, location: str | None) -> str:

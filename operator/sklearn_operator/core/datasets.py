@@ -14,7 +14,7 @@ from sklearn_operator import api
 from sklearn_operator.api import Problem
 from sklearn_operator.core import parameters
 from sklearn_operator.core.settings import Settings
-from sklearn_steps import contract
+from sklearn_steps import contract, hosts
 
 
 def problems(data: api.DataSpec, settings: Settings) -> Iterator[Problem]:
@@ -31,10 +31,10 @@ def problems(data: api.DataSpec, settings: Settings) -> Iterator[Problem]:
 
 def _host(uri: str, settings: Settings) -> Iterator[Problem]:
     """Who may be asked is the operator's decision: from inside the cluster much can be reached that must not be."""
-    host = contract.host_of(uri)
+    host = hosts.named(uri)
     if host is None:
         yield Problem("spec.data.source.uri", api.show(uri), "names no host; write https://host/path.csv")
-    elif not contract.host_allowed(uri, settings.data_hosts):
+    elif not hosts.allowed(uri, settings.data_hosts):
         allowed = ", ".join(sorted(settings.data_hosts)) or "none"
         text = f"the host {host} is not among those that the operator's settings allow ({allowed})"
         yield Problem(

@@ -59,11 +59,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Estimator:
-    """One public class.
-
-    ``kind_from``: the parameter whose estimator says what a search or a pipeline is. ``takes_weights``: ``fit`` has
-    ``sample_weight``.
-    """
+    """One public class. ``kind_from``: the parameter whose estimator says what a search or a pipeline is."""
 
     path: str
     kind: str
@@ -71,7 +67,7 @@ class Estimator:
     required: frozenset[str] = frozenset()
     predicts: bool = False
     kind_from: str | None = None
-    takes_weights: bool = False
+    takes_weights: bool = False  # by its fit
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import pydantic_settings
 
 import sklearn_operator
 from sklearn_operator.core import settings as core_settings
-from sklearn_steps import contract
+from sklearn_steps import hosts
 
 _Seconds = Annotated[float, pydantic.Field(gt=0, le=86_400)]
 
@@ -86,7 +86,7 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     @classmethod
     def _are_hosts(cls, value: str) -> str:
         for item in _listed(value):
-            if not contract.host_entry(item):
+            if not hosts.listable(item):
                 raise ValueError("must be host names such as data.example.org or data.example.org:8443, with commas")
         return value
 

@@ -40,7 +40,7 @@ def tune(
         raise ValueError("the configuration has no tuning")
     metric = _metric(config, tuning, estimator, y, kind)
     given = _given(tuning, estimator)
-    made, notes = folds.made(len(part.X), y, kind, config.data.split, tuning)
+    made, notes = folds.made(part, y, kind, config.data.split, tuning)
     fit_rows = min(len(fold.fit) for fold in made)
     at_once, cores = shares(tuning)
     bench = trials.Bench(estimator, part, y, kind, metric, made, config.seed, cores)

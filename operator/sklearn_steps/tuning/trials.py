@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sklearn_steps import contract, encode, errors, estimators, parts, scoring
+from sklearn_steps import contract, encode, errors, estimators, parts, scoring, weights
 
 _FIELD = "tuning.parameters"
 _SUPERVISED = ("classifier", "regressor")
@@ -88,7 +88,9 @@ class Bench:
         fit = fold.fit if rows is None else _subset(fold.fit, rows, self.y if self.kind == "classifier" else None)
         X, y = _rows(self.part.X, fit), None if self.y is None else self.y[fit]
         model, _ = encode.wrapped(clone(candidate), parts.Part(X, y, self.part.about))
-        model.fit(X, y) if self.kind in _SUPERVISED else model.fit(X)
+        weight = None if self.part.weight is None else self.part.weight[fit]
+        options = weights.fit_parameters(model, weight, type(candidate).__name__)
+        model.fit(X, y, **options) if self.kind in _SUPERVISED else model.fit(X, **options)
         truth = None if self.y is None else self.y[fold.judge]
         return scoring.single(self.metric, model, _rows(self.part.X, fold.judge), truth, self.seed)
 

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sklearn_operator.runtime import settings
-from sklearn_steps import contract
+from sklearn_steps import hosts
 
 HOSTS = {"data.example.org", "files.example.org:8443", "127.0.0.1:9000", "[::1]"}
 
@@ -25,8 +25,8 @@ HOSTS = {"data.example.org", "files.example.org:8443", "127.0.0.1:9000", "[::1]"
 @example("2130706433")
 def test_only_what_is_listed_is_allowed(authority: str) -> None:
     uri = f"http://{authority}/k.csv"
-    if contract.host_allowed(uri, HOSTS):
-        assert contract.host_of(uri) in {"data.example.org", "files.example.org", "127.0.0.1", "::1"}
+    if hosts.allowed(uri, HOSTS):
+        assert hosts.named(uri) in {"data.example.org", "files.example.org", "127.0.0.1", "::1"}
         assert "@" not in authority.partition("/")[0]
 
 
@@ -47,7 +47,7 @@ def test_only_what_is_listed_is_allowed(authority: str) -> None:
     ],
 )
 def test_a_host_means_its_usual_ports(uri: str, allowed: bool) -> None:
-    assert contract.host_allowed(uri, HOSTS) == allowed
+    assert hosts.allowed(uri, HOSTS) == allowed
 
 
 @pytest.mark.parametrize("text", ["https://data.example.org", "a/b", "*", "*.example.org", "a b", "a@b", "h:x", "?"])

@@ -13,6 +13,7 @@ import pytest
 import steps_given as given
 import yaml
 
+from sklearn_operator.core import pipeline
 from sklearn_steps import contract
 
 RUNNER = """
@@ -66,6 +67,47 @@ def test_secrets_are_where_they_are_needed_and_nowhere_else() -> None:
         "exec-publish": {store},
     }
     assert [name for name, item in executors.items() if "configMapAsEnv" in item] == ["exec-prepare"]
+
+
+SDK = """
+import sys, warnings
+warnings.simplefilter("ignore")
+from kfp import compiler, dsl, kubernetes
+
+@dsl.component(base_image="x", install_kfp_package=False)
+def nothing() -> None:
+    pass
+
+@dsl.pipeline(name="p")
+def placed() -> None:
+    task = nothing()
+    kubernetes.add_node_selector(task, "kubernetes.io/arch", "amd64")
+    kubernetes.add_toleration(task, "gpu", "Equal", "yes", "NoExecute", 300)
+    kubernetes.add_toleration(task, operator="Exists")
+    kubernetes.set_image_pull_secrets(task, ["registry", "mirror"])
+
+compiler.Compiler().compile(placed, sys.argv[1])
+"""
+
+
+def test_the_operator_places_tasks_as_the_sdk_does(tmp_path: Path) -> None:
+    (tmp_path / "sdk.py").write_text(SDK)
+    subprocess.run([sys.executable, str(tmp_path / "sdk.py"), str(tmp_path / "p.yaml")], check=True)
+    _, platform = yaml.safe_load_all((tmp_path / "p.yaml").read_text())
+    wanted = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["exec-nothing"]
+    executor: dict[str, Any] = {}
+    pipeline._place(
+        executor,
+        {
+            "nodeSelector": {"kubernetes.io/arch": "amd64"},
+            "tolerations": [
+                {"key": "gpu", "operator": "Equal", "value": "yes", "effect": "NoExecute", "tolerationSeconds": 300},
+                {"operator": "Exists"},
+            ],
+            "imagePullSecrets": [{"name": "registry"}, {"name": "mirror"}],
+        },
+    )
+    assert executor == wanted
 
 
 def test_no_task_is_cached() -> None:

@@ -17,7 +17,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupShuffleSplit
 from sklearn.preprocessing import OneHotEncoder
 
-from sklearn_steps import contract, parts, prepare, splits
+from sklearn_steps import contract, contract_tuning, errors, parts, prepare, splits
+from sklearn_steps.tuning import folds
 
 LOGISTIC = "sklearn.linear_model.LogisticRegression"
 
@@ -96,7 +97,7 @@ def test_every_row_is_on_exactly_one_side(values: list[int], share: float, strat
     wanted = contract.Split(strategy=strategy, test_size=share, **named)
     try:
         train, test, _ = splits.split(len(codes), None, codes, (order, codes[order]), wanted)
-    except splits.errors.UserError as refused:
+    except errors.UserError as refused:
         assert refused.reason in ("OneGroup", "SplitEmpty")
         return
     assert sorted([*train.tolist(), *test.tolist()]) == list(range(len(codes)))
@@ -199,3 +200,53 @@ def test_one_class_in_the_older_rows_is_told_with_the_split(tmp_path: Path, caps
     frame["y"] = np.where(frame.index < 50, "no", "yes")
     told = given.failure(given.config(tmp_path, **data(frame, split=TIME | {"testSize": 0.3})), capsys)
     assert told["reason"] == "OneClass" and "data.split.strategy Time puts all others" in told["message"]
+
+
+# Trials of a tuning are judged as the model will be.
+
+
+def made(part: parts.Part, split: dict[str, Any], crossed: int | None) -> Any:
+    tuning = contract_tuning.Tuning.model_validate(
+        {
+            "algorithm": "Random", "trials": 3, "parallelTrials": 1, "maxFailedTrials": 3, "timeoutSeconds": 60,
+            "seed": 3, "objective": {"direction": "Maximize"},
+            "parameters": [{"name": "max_depth", "type": "Int", "min": 1, "max": 3}],
+        }
+        | ({"crossValidation": {"folds": crossed}} if crossed else {})
+    )  # fmt: skip
+    found, _ = folds.made(part, part.y, "classifier", contract.Split.model_validate(split), tuning)
+    return found
+
+
+@pytest.mark.parametrize("crossed", [None, 4])
+def test_trials_keep_groups_together_and_look_ahead_only(crossed: int | None, tmp_path: Path) -> None:
+    part, _ = prepared(tmp_path, **data(table(), split=GROUP))
+    found = made(part, GROUP, crossed)
+    assert len(found) == (crossed or 1)
+    for fold in found:
+        assert not set(part.groups[fold.fit]) & set(part.groups[fold.judge])
+    part, _ = prepared(tmp_path, **data(table(), split=TIME))
+    for fold in made(part, TIME, crossed):
+        assert fold.fit.max() < fold.judge.min()
+
+
+def test_fewer_groups_than_folds(tmp_path: Path) -> None:
+    part, _ = prepared(tmp_path, **data(table(), split=GROUP))
+    with pytest.raises(errors.UserError, match="the training part has only 6 groups"):
+        made(part, GROUP, 7)
+
+
+def test_trials_are_fitted_with_weights(tmp_path: Path) -> None:
+    place = np.arange(80)
+    frame = pd.DataFrame({"a": place % 2, "y": np.where(place % 10 < 6, place % 2, 1 - place % 2)})
+    frame["w"] = np.where(frame["a"] == frame["y"], 0.0, 1.0)  # those that count say the opposite of the many
+    tuning = {
+        "algorithm": "Grid", "trials": 3, "parallelTrials": 1, "maxFailedTrials": 3, "timeoutSeconds": 60, "seed": 0,
+        "objective": {"metric": "accuracy", "direction": "Maximize"},
+        "parameters": [{"name": "max_depth", "type": "Int", "min": 1, "max": 2}],
+    }  # fmt: skip
+    with_weights = given.run(given.config(tmp_path / "a", **data(frame, weight="w")) | {"tuning": tuning})
+    frame = frame.drop(columns="w")
+    without = given.run(given.config(tmp_path / "b", **data(frame)) | {"tuning": tuning})
+    scores = [result["tuning"]["baselineScore"] for result in (with_weights, without)]
+    assert scores[0] < 0.5 < scores[1]
