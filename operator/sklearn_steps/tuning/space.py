@@ -25,7 +25,7 @@ def nth(parameter: Parameter, place: int) -> Any:
     low, high = bounds(parameter)
     if parameter.type == "Int":
         return int(low) + place * int(parameter.step or 1)
-    return min(float(f"{low + place * (parameter.step or 0.0):.{_DIGITS}g}"), high)
+    return max(low, min(high, float(f"{low + place * (parameter.step or 0.0):.{_DIGITS}g}")))
 
 
 def draw(parameter: Parameter, chance: float) -> Any:
