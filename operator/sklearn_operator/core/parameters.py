@@ -179,11 +179,19 @@ def _value_problems(value: Any, rules: Parameter, catalogue: Catalogue, path: st
             yield from _nested(item, catalogue, f"{path}[{index}]", depth)
         if not rules.takes("list", "array"):
             yield _unsuitable(value, rules, path)
-    elif rules.int_or_fraction and not isinstance(value, bool) and isinstance(value, (int, float)) and value in (0, 1):
+    elif _ambiguous(value, rules):
         text = f"{value:g} can mean a count or a share here: write {{int: {value:g}}} or {{float: {value:g}}}"
         yield Problem(path, api.show(value), text)
     elif not rules.open and not _accepts(value, rules):
         yield _unsuitable(value, rules, path)
+
+
+def _ambiguous(value: Any, rules: Parameter) -> bool:
+    """A whole number that scikit-learn reads as a count when it is an integer and as a share when it is a float."""
+    if not rules.int_or_fraction or isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    kinds = {item.type for item in rules.intervals if item.contains(value)}
+    return value in (0, 1) or (float(value).is_integer() and {"int", "float"} <= kinds)
 
 
 def _mapping_problems(

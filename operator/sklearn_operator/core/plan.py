@@ -101,7 +101,8 @@ def _reconcile(seen: observed.Observed, spec: api.SklearnModelSpec, settings: Se
     )
     status = report.status(situation)
     known = _stamp_served(known, answering, status, seen.model, now, draft)
-    _prune(known, spec, answering, target, draft)
+    if spec.serving is None or verdict.live:
+        _prune(known, spec, _needed(seen, answering, target), draft)
     return _finish(draft, seen.model, status)
 
 
@@ -213,13 +214,17 @@ def _stamp_served(
 def _prune(
     known: Sequence[observed.Version],
     spec: api.SklearnModelSpec,
-    answering: str | None,
-    target: observed.Version | None,
+    keep: frozenset[str],
     draft: _Draft,
 ) -> None:
-    keep = frozenset(name for name in (answering, target.name if target else None) if name)
     for version in versions.prunable(known, spec.history.limit, keep):
         draft.actions.append(actions.DeleteVersion(version.name))
+
+
+def _needed(seen: observed.Observed, answering: str | None, target: observed.Version | None) -> frozenset[str]:
+    """Versions whose artifacts a pod may still have to load, or go back to."""
+    names = (answering, target and target.name, _reported(seen.model), serving.carried_version(seen.serving.service))
+    return frozenset(name for name in names if name)
 
 
 def _refuse(seen: observed.Observed, settings: Settings, refusal: validation.NotAccepted, now: datetime) -> Plan:
@@ -234,6 +239,7 @@ def _refuse(seen: observed.Observed, settings: Settings, refusal: validation.Not
         now=now,
         problem=(refusal.reason, refusal.message),
         target=target,
+        train_only=seen.model.spec.get("serving") is None,
         answering=answering,
         service=seen.serving.service,
         progress=_progress(seen),

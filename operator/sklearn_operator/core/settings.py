@@ -26,7 +26,7 @@ class Settings:
     #: Hosts that manifests may read data from by http(s), each ``host`` (its usual ports) or ``host:port``.
     data_hosts: frozenset[str] = frozenset()
     #: How long an absent run may still be one that the pipeline server is just creating.
-    submit_pause: timedelta = timedelta(seconds=30)
+    submit_pause: timedelta = timedelta(seconds=60)
     #: A run's age is divided by ten to get the polling interval; these are its bounds.
     poll_min: timedelta = timedelta(seconds=1)
     poll_max: timedelta = timedelta(seconds=15)

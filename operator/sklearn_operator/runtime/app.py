@@ -88,7 +88,7 @@ async def _reconciler(
         access_key_id=settings.store_access_key_id or None,
         secret_access_key=settings.store_secret_access_key.get_secret_value() or None,
     )
-    ledger = Ledger()
+    ledger = Ledger(_now())
     runs = Runs(backend, settings.kfp_poll_min * 0.8, time.monotonic)
     observer = Observer(client, cache, runs, store, kserve.HttpProber(http), core, ledger)
     executor = Executor(client, backend, store, runs, core, catalogue, pipelines, ledger, _now)

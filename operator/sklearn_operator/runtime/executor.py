@@ -116,13 +116,21 @@ class Executor:
     async def _submit(self, current: Pass, version: observed.Version) -> None:
         key = current.model.key
         run_id = naming.run_id(version.uid, version.attempt)
-        known = current.versions.values()
-        config = training.run_config(current.model, version, self._settings, self._catalogue, known)
-        rendered = pipeline.render(self._pipelines, version, self._settings)
         # From here on the run may exist: until the pause is over, its absence proves nothing.
         self._ledger.unsubmitted.discard((version.uid, version.attempt))
         self._ledger.submitted_at[version.uid] = self._now()
-        run = await self._backend.submit(
+        try:
+            run = await self._create_run(current, version, run_id)
+        finally:
+            # The pause counts from the unclear answer: until then the server may have been about to create the run.
+            self._ledger.submitted_at[version.uid] = self._now()
+        self._runs.put(key.namespace, run)
+
+    async def _create_run(self, current: Pass, version: observed.Version, run_id: str) -> observed.Run:
+        key, known = current.model.key, current.versions.values()
+        config = training.run_config(current.model, version, self._settings, self._catalogue, known)
+        rendered = pipeline.render(self._pipelines, version, self._settings)
+        return await self._backend.submit(
             namespace=key.namespace,
             run_id=run_id,
             display_name=naming.run_display_name(key.namespace, version.name, version.attempt, run_id),
@@ -132,7 +140,6 @@ class Executor:
             parameters={"config": training.encode_config(config)},
             service_account=rendered.service_account,
         )
-        self._runs.put(key.namespace, run)
 
     async def _report_version(self, current: Pass, version: observed.Version, status: observed.Json) -> None:
         namespace = current.model.key.namespace

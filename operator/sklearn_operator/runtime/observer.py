@@ -37,12 +37,17 @@ class Ledger:
     Losing it costs waiting, never a second run.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, started: datetime) -> None:
+        self._started = started
         self.unsubmitted: set[tuple[str, int]] = set()
         self.submitted_at: dict[str, datetime] = {}
         self.proven: dict[observed.ModelKey, tuple[str, int, str]] = {}
         self.refusals: dict[observed.ModelKey, observed.Refusal] = {}
         self.progress: dict[observed.ModelKey, tuple[str, float, observed.Json]] = {}
+
+    def last_sent(self, uid: str) -> datetime:
+        """When this process last tried to submit; before it, somebody else may have, up to the moment it started."""
+        return self.submitted_at.get(uid, self._started)
 
     def forget_model(self, key: observed.ModelKey) -> None:
         self.proven.pop(key, None)
@@ -134,11 +139,7 @@ class Observer:
             attempts=attempts or {},
             serving=serving_seen,
             unsubmitted=frozenset(self.ledger.unsubmitted),
-            submitted_at={
-                version.name: self.ledger.submitted_at[version.uid]
-                for version in seen.versions
-                if version.uid in self.ledger.submitted_at
-            },
+            submitted_at={version.name: self.ledger.last_sent(version.uid) for version in seen.versions},
             runs_left=runs_left or {},
             objects_left=objects_left or {},
         )

@@ -35,7 +35,7 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     kfp_poll_min: _Seconds = 1.0
     kfp_poll_max: _Seconds = 15.0
     #: Seconds during which an absent run may still be one that the pipeline server is just creating.
-    kfp_submit_pause: _Seconds = 30.0
+    kfp_submit_pause: _Seconds = 60.0
     #: Where artifacts are kept, ``s3://bucket/prefix``.
     store_uri: str = "s3://models"
     #: S3 endpoint; empty means AWS.

@@ -75,14 +75,14 @@ def test_what_another_process_may_have_submitted_is_waited_for() -> None:
 
 def test_the_pause_counts_from_the_last_submission() -> None:
     assert not advance(builders.version(), last_sent=NOW - timedelta(seconds=5)).actions
-    assert advance(builders.version(), last_sent=NOW - timedelta(seconds=31)).actions
+    assert advance(builders.version(), last_sent=NOW - timedelta(seconds=61)).actions
 
 
 def test_a_submission_of_a_later_attempt_counts_from_its_own_record() -> None:
     fresh = {"state": "SUBMITTING", "attempt": 2, "submittedAt": times.text(NOW - timedelta(seconds=5))}
     version = builders.version(status={"phase": "Running", "run": fresh})
     assert not advance(version).actions
-    old = fresh | {"submittedAt": times.text(NOW - timedelta(seconds=31))}
+    old = fresh | {"submittedAt": times.text(NOW - timedelta(seconds=61))}
     assert advance(replace(version, status={"phase": "Running", "run": old})).actions == (
         actions.SubmitRun("digits-v1", 2),
     )
@@ -207,7 +207,7 @@ def test_a_superseded_run_is_recorded_as_such_before_it_is_stopped() -> None:
 def test_an_absent_run_of_a_superseded_version_may_still_surface() -> None:
     young = builders.version(created_at=NOW - timedelta(seconds=10))
     step = advance(young, superseded=True)
-    assert step.look_again == timedelta(seconds=20) and step.status is not None and step.status["phase"] == "Pending"
+    assert step.look_again == timedelta(seconds=50) and step.status is not None and step.status["phase"] == "Pending"
     own = advance(young, superseded=True, unsubmitted=frozenset({(young.uid, 1)}))
     assert own.status is not None and own.status["phase"] == "Canceled"
 

@@ -44,7 +44,7 @@ def test_the_order(states: list[str], objects: int, kind: type, says: str) -> No
 def test_a_run_that_may_still_surface_is_waited_for() -> None:
     young = builders.version(created_at=NOW - timedelta(seconds=10))
     decided, text = step(young, objects=3)
-    assert (decided.actions, decided.look_again) == ((), timedelta(seconds=20))
+    assert (decided.actions, decided.look_again) == ((), timedelta(seconds=50))
     assert "just being created" in text
 
 

@@ -250,3 +250,11 @@ def test_the_api_server_may_drop_a_zero_fraction(place: tuple[str, str], value: 
         return
     built = [typed.estimator({"class": path, "params": {name: item}}, builders.catalogue()) for item in (value, twin)]
     assert repr(built[0]) == repr(built[1])
+
+
+def test_a_count_that_could_be_a_share_is_asked_about() -> None:
+    """Forests may draw more samples than there are rows: 2 is two rows, 2.0 is twice as many as there are."""
+    forest = "sklearn.ensemble.RandomForestClassifier"
+    assert "{int: 2} or {float: 2}" in str(problems(forest, {"max_samples": 2}))
+    assert not problems(forest, {"max_samples": {"int": 2}})
+    assert not problems(forest, {"max_samples": 0.5})

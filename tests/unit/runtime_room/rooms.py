@@ -68,7 +68,7 @@ class Room:
     kfp: memory_kfp.MemoryKfp = field(default_factory=memory_kfp.MemoryKfp)
     store: s3.MemoryArtifactStore = field(default_factory=s3.MemoryArtifactStore)
     cache: caching.Cache = field(default_factory=caching.Cache)
-    ledger: Ledger = field(default_factory=Ledger)
+    ledger: Ledger = field(default_factory=lambda: Ledger(NOW))
     metrics: Metrics = field(default_factory=Metrics)
     stopping: bool = False
     seconds: float = 0.0

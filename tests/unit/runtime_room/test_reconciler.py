@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+from datetime import timedelta
 
 import pytest
 
 from sklearn_operator.backends import errors, kubernetes
 from sklearn_operator.core import actions
 from sklearn_operator.runtime.executor import Pass
-from unit.runtime_room.rooms import KEY, SPEC, Room
+from sklearn_operator.runtime.observer import Ledger
+from unit.runtime_room.rooms import KEY, NOW, SPEC, Room
 
 
 async def trained(room: Room) -> None:
@@ -204,3 +206,10 @@ async def test_a_search_under_way_is_reported_at_most_every_five_seconds() -> No
     assert await told(3) == 3
     assert room.cluster.writes == before + 1
     assert room.model["status"]["tuning"]["bestParams"] == {"C": 1.0}
+
+
+def test_what_was_sent_before_this_process_began_counts_from_its_beginning() -> None:
+    ledger = Ledger(NOW)
+    assert ledger.last_sent("never-seen") == NOW
+    ledger.submitted_at["seen"] = NOW + timedelta(seconds=5)
+    assert ledger.last_sent("seen") == NOW + timedelta(seconds=5)
