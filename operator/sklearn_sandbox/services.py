@@ -84,6 +84,7 @@ def operator_env(sandbox: state.Sandbox) -> dict[str, str]:
     """Also for a test that starts an operator of its own beside `up(without={"operator"})`."""
     settings = {
         "KFP_URL": sandbox.kfp_url,
+        "KFP_UI_URL": sandbox.kfp_url,
         "KFP_POLL_MIN": "0.1",
         "KFP_POLL_MAX": "0.15",
         "KFP_SUBMIT_PAUSE": "3",

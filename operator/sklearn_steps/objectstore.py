@@ -166,12 +166,19 @@ class Location:
                     raise
                 return None
 
-    def put_child(self, name: str, content: bytes | Path) -> None:
-        """Write or replace one file of this folder."""
+    def put_child(self, name: str, content: bytes | Path) -> str | None:
+        """Write or replace one file of this folder; the tag that tells these bytes from others'."""
         import obstore
 
         with self._translated("write"):
-            obstore.put(self._store, self.key + name, content)
+            return obstore.put(self._store, self.key + name, content)["e_tag"]
+
+    def tag(self, name: str) -> str | None:
+        """The tag of what is in the file now."""
+        import obstore
+
+        with self._translated("read"):
+            return obstore.head(self._store, self.key + name)["e_tag"]
 
     def create_child(self, name: str, content: bytes) -> bool:
         """Write one file of this folder unless it is there already; False if it is."""

@@ -21,7 +21,7 @@ _FAREWELL_SECONDS = 10.0
 
 
 @contextlib.contextmanager
-def reported(config: contract.RunConfig, put: Callable[[bytes], None]) -> Iterator[contract_tuning.Tell]:
+def reported(config: contract.RunConfig, put: Callable[[bytes], object]) -> Iterator[contract_tuning.Tell]:
     """Within, what is told is written by ``put`` in due time."""
     reporter = _Reporter(config, put)
     thread = threading.Thread(target=reporter.run, name="progress", daemon=True)
@@ -34,7 +34,7 @@ def reported(config: contract.RunConfig, put: Callable[[bytes], None]) -> Iterat
 
 
 class _Reporter:
-    def __init__(self, config: contract.RunConfig, put: Callable[[bytes], None]) -> None:
+    def __init__(self, config: contract.RunConfig, put: Callable[[bytes], object]) -> None:
         self._config = config
         self._put = put
         self._state: contract_tuning.SearchState | None = None

@@ -1,7 +1,9 @@
 """Last step: hash, upload, and then ``result.json``, which makes it count.
 
 Invariant: ``result.json`` is written last and at most once; what it names is complete and stays. A repeated task of the
-same run finds its own result and changes nothing; a folder that belongs to another run is left alone.
+same run finds its own result and changes nothing; a folder that belongs to another run is left alone. Of two executions
+of one run at the same time (a pod that was given up and lives on) the one whose result counts has the last word on the
+model's bytes, and the other one fails.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ def publish(config: contract.RunConfig, model: Path, evaluation: Path, target: o
             uri=config.artifact_uri, sha256=hashlib.file_digest(file, "sha256").hexdigest(), size=file.tell()
         )
     result = _result(config, training, judged, artifact, now)
-    target.put_child(contract.MODEL, model / contract.MODEL)
+    written = target.put_child(contract.MODEL, model / contract.MODEL)
     target.put_child(contract.METADATA, contract.dump(_metadata(config, training, artifact, now)))
     target.put_child(contract.REQUIREMENTS, "".join(f"{line}\n" for line in training.requirements).encode())
     for name in (contract.METRICS, contract.SCHEMA, contract.GOLDEN, contract.CARD):
@@ -40,8 +42,19 @@ def publish(config: contract.RunConfig, model: Path, evaluation: Path, target: o
 
         target.put_child(contract.TRIALS, table.written(training.tuning))
     if not target.create_child(contract.RESULT, contract.dump(result)):
-        return _earlier(config, target) or result
+        return _others(config, target, artifact)
+    if target.tag(contract.MODEL) != written:
+        target.put_child(contract.MODEL, model / contract.MODEL)
     return result
+
+
+def _others(config: contract.RunConfig, target: objectstore.Location, artifact: contract.Artifact) -> contract.Result:
+    """The result of the execution that was faster, which is as good as ours if it is of the same bytes."""
+    found = _earlier(config, target)
+    if found is None or found.artifact.sha256 != artifact.sha256:
+        text = f"another execution of run {config.run_id} published other bytes to {target.uri}; ask for a new training"
+        raise errors.UserError("PublishedTwice", text)
+    return found
 
 
 def _earlier(config: contract.RunConfig, target: objectstore.Location) -> contract.Result | None:

@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from sklearn_operator.backends import errors, kubernetes
 from sklearn_operator.backends.memory_kubernetes import MemoryKubernetes
+from sklearn_operator.core import naming, ownership
 from sklearn_sandbox import embedded
 
 MAPS = kubernetes.Resource("v1", "configmaps")
@@ -73,12 +74,42 @@ async def test_listing_selects_by_label(client: Client) -> None:
 
 async def test_applying_twice_writes_once(client: Client) -> None:
     body = named()
-    first = await client.apply(MAPS, "default", body)
-    second = await client.apply(MAPS, "default", body)
-    assert first["metadata"]["resourceVersion"] == second["metadata"]["resourceVersion"]
-    third = await client.apply(MAPS, "default", {**body, "data": {"a": "2"}})
+    first = await client.apply(MAPS, "default", body, revision=None)
+    revision = first["metadata"]["resourceVersion"]
+    second = await client.apply(MAPS, "default", body, revision=revision)
+    assert revision == second["metadata"]["resourceVersion"]
+    third = await client.apply(MAPS, "default", {**body, "data": {"a": "2"}}, revision=revision)
     assert third["data"] == {"a": "2"}
-    assert third["metadata"]["resourceVersion"] != first["metadata"]["resourceVersion"]
+    assert third["metadata"]["resourceVersion"] != revision
+
+
+async def test_what_has_changed_since_it_was_seen_is_not_applied_over(client: Client) -> None:
+    body = named()
+    first = await client.apply(MAPS, "default", body, revision=None)
+    revision = first["metadata"]["resourceVersion"]
+    await client.apply(MAPS, "default", {**body, "data": {"a": "2"}}, revision=revision)
+    with pytest.raises(errors.Conflict):
+        await client.apply(MAPS, "default", {**body, "data": {"a": "3"}}, revision=revision)
+    await client.delete(MAPS, "default", body["metadata"]["name"])
+    again = await client.apply(MAPS, "default", body, revision=revision)
+    assert again["metadata"]["uid"] != first["metadata"]["uid"]
+
+
+async def test_somebody_elses_object_of_the_name_is_not_taken_over(client: Client) -> None:
+    body = named()
+    await client.create(MAPS, "default", body)
+    with pytest.raises(errors.Conflict):
+        await client.apply(MAPS, "default", {**body, "data": {"a": "2"}}, revision=None)
+    kept = await client.get(MAPS, "default", body["metadata"]["name"])
+    assert kept is not None and kept["data"] == {"a": "1"}
+
+
+async def test_the_record_of_an_apply_tells_what_is_no_longer_wanted(server: embedded.Cluster) -> None:
+    body = {**named(), "data": {"a": "1", "b": "2"}}
+    async with kubernetes.connect(str(server.kubeconfig), naming.FIELD_MANAGER) as real:
+        made = await real.apply(MAPS, "default", body, revision=None)
+    assert ownership.leftover(made, body) is None
+    assert ownership.leftover(made, {**body, "data": {"a": "3"}}) == "data.b"
 
 
 async def test_a_status_write_on_an_old_version_conflicts(client: Client) -> None:

@@ -70,6 +70,13 @@ async def test_what_was_put_is_read(store: tuple[ports.ArtifactStore, Put]) -> N
     assert await adapter.read(f"{ROOT}/result.json") == b"{}"
 
 
+async def test_what_is_too_large_for_a_document_is_refused(store: tuple[ports.ArtifactStore, Put]) -> None:
+    adapter, put = store
+    await put(f"{ROOT}/result.json", b" " * (4 * 1024 * 1024 + 1))
+    with pytest.raises(errors.Rejected, match="larger than"):
+        await adapter.read(f"{ROOT}/result.json")
+
+
 async def test_an_absent_object_is_none(store: tuple[ports.ArtifactStore, Put]) -> None:
     adapter, _ = store
     assert await adapter.read(f"{ROOT}/nothing.json") is None

@@ -72,6 +72,12 @@ def observed(scenario: Mapping[str, Any]) -> facts.Observed:
         attempts={question.version: _attempt(by_name[question.version], seen) for question in questions.runs},
         serving=serving_seen,
         unsubmitted=frozenset((by_name[name].uid, 1) for name in seen.get("unsubmitted") or ()),
+        ending_since={
+            naming.run_id(by_name[name].uid, 1): NOW - seconds(ago)
+            for name, ago in (seen.get("asked_to_end") or {}).items()
+        },
+        pods_left={name: tuple(pods) for name, pods in (seen.get("pods_left") or {}).items()},
+        unanswered=seen.get("unanswered") or {},
         runs_left={
             name: tuple(_run(by_name[name], run) for run in runs)
             for name, runs in (seen.get("runs_left") or {}).items()
@@ -112,6 +118,7 @@ def _version(words: Mapping[str, Any], wish: str) -> Any:
         deleting=bool(words.get("deleting")),
         finalizers=(naming.FINALIZER,),
         resource_version="3",
+        retrain=words.get("retrain"),
     )
 
 
@@ -220,8 +227,10 @@ def check_status(expected: Mapping[str, Any], status: Mapping[str, Any] | None) 
     assert status is not None, "the status was left alone"
     rows = {row["type"]: row for row in status["conditions"]}
     for path, value in expected.items():
-        if path != "conditions":
+        if path not in ("conditions", "message"):
             assert at(status, path) == value, (path, status)
+    for kind, message in (expected.get("message") or {}).items():
+        assert rows[kind]["message"] == message, (kind, rows[kind])
     for kind, words in (expected.get("conditions") or {}).items():
         wanted_status, _, reason = words.partition(" ")
         assert rows[kind]["status"] == wanted_status, (kind, rows)

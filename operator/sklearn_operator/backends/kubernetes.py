@@ -94,10 +94,20 @@ class KubernetesClient:
         """Raises Conflict when an object of that name exists."""
         return await self._call("POST", resource.path(namespace), body=body, query=self._managed())
 
-    async def apply(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Server-side apply under our own field manager; conflicts are ours to win: children belong to us."""
+    async def apply(
+        self, resource: Resource, namespace: str, body: Mapping[str, Any], *, revision: str | None
+    ) -> dict[str, Any]:
+        """Server-side apply under our own field manager.
+
+        With the ``revision`` at which the object was seen to be ours, fields that others have set are ours to win; it
+        raises Conflict when the object has changed since, and makes it anew when it is gone. Without, it is created;
+        Conflict when another one has the name and says otherwise.
+        """
         path = resource.path(namespace, body["metadata"]["name"])
-        return await self._call("PATCH", path, body=body, query=[*self._managed(), ("force", "true")], kind=_APPLY)
+        force = "false" if revision is None else "true"
+        if revision is not None:
+            body = {**body, "metadata": {**body["metadata"], "resourceVersion": revision}}
+        return await self._call("PATCH", path, body=body, query=[*self._managed(), ("force", force)], kind=_APPLY)
 
     async def replace_status(
         self, resource: Resource, namespace: str, name: str, body: Mapping[str, Any]

@@ -64,11 +64,16 @@ class MemoryKubernetes:
         }
         return self._store(key, stored)
 
-    async def apply(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    async def apply(
+        self, resource: Resource, namespace: str, body: Mapping[str, Any], *, revision: str | None
+    ) -> dict[str, Any]:
         key = (resource.plural, namespace, body["metadata"]["name"])
         if key not in self.objects:
             return await self.create(resource, namespace, body)
         merged = _merged(self.objects[key], body)
+        seen = self.objects[key]["metadata"]["resourceVersion"]
+        if revision != seen and (revision is not None or merged != self.objects[key]):
+            raise errors.Conflict(f"{resource.plural} {key[2]} changed meanwhile, or is somebody else's")
         return copy.deepcopy(merged) if merged == self.objects[key] else self._store(key, merged)
 
     async def replace_status(

@@ -50,6 +50,7 @@ def version(raw: Mapping[str, Any]) -> observed.Version:
             deleting="deletionTimestamp" in metadata,
             finalizers=tuple(metadata.get("finalizers") or ()),
             resource_version=metadata["resourceVersion"],
+            retrain=(metadata.get("annotations") or {}).get(naming.ANNOTATION_RETRAIN),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise errors.Rejected(f"SklearnModelVersion {metadata.get('name')} cannot be read: {error!r}") from error
@@ -62,6 +63,11 @@ def owner_model(raw: Mapping[str, Any]) -> str | None:
     return str(name) if name else None
 
 
+def owned_by(raw: Mapping[str, Any], uid: str) -> bool:
+    """Whether the SklearnModel with that uid is the owner; a label alone can be anybody's."""
+    return any(row.get("uid") == uid for row in (raw.get("metadata") or {}).get("ownerReferences") or [])
+
+
 def new_version(owner: observed.Model, action: actions.CreateVersion) -> dict[str, Any]:
     """The version object to create. Its finalizer is there from the first moment: nothing it starts can be orphaned."""
     return {
@@ -71,6 +77,7 @@ def new_version(owner: observed.Model, action: actions.CreateVersion) -> dict[st
             "name": action.name,
             "namespace": owner.key.namespace,
             "labels": naming.child_labels(owner.key.name),
+            "annotations": {naming.ANNOTATION_RETRAIN: action.retrain} if action.retrain else {},
             "finalizers": [naming.FINALIZER],
             "ownerReferences": [serving.owner(owner)],
         },
@@ -141,6 +148,12 @@ def _reasons(pod: Mapping[str, Any]) -> list[tuple[str, str]]:
         if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
             rows.append(("Unschedulable", str(condition.get("message") or "")))
     return rows
+
+
+def running_pods(pods: list[dict[str, Any]]) -> tuple[str, ...]:
+    """Names of the pods whose containers may still do something."""
+    over = ("Succeeded", "Failed")
+    return tuple(pod["metadata"]["name"] for pod in pods if (pod.get("status") or {}).get("phase") not in over)
 
 
 def ready_versions(pods: list[dict[str, Any]]) -> tuple[str, ...]:

@@ -109,7 +109,10 @@ class MemoryArtifactStore:
         self.objects: dict[str, bytes] = {}
 
     async def read(self, uri: str) -> bytes | None:
-        return self.objects.get(uri)
+        found = self.objects.get(uri)
+        if found is not None and len(found) > _DOCUMENT_LIMIT:
+            raise errors.Rejected(f"store: {uri} is larger than {_DOCUMENT_LIMIT} bytes")
+        return found
 
     async def count(self, root: str) -> int:
         return len(self._under(root))

@@ -24,7 +24,10 @@ class RemoveFinalizer:
 
 @dataclass(frozen=True)
 class CreateVersion:
-    """Writes the intent to train: the version object, from which run id and artifact folder follow."""
+    """Writes the intent to train: the version object, from which run id and artifact folder follow.
+
+    ``retrain``: the request that the version answers along with its trigger.
+    """
 
     name: str
     number: int
@@ -32,6 +35,7 @@ class CreateVersion:
     trigger_type: str
     trigger_key: str
     training: observed.Json
+    retrain: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,13 +68,17 @@ class ReportVersion:
 
 @dataclass(frozen=True)
 class ApplyInferenceService:
+    """``revision``: the resource version of the one to be changed; None: there is none yet, and it is to be ours."""
+
     manifest: dict[str, Any]
     version: str
+    revision: str | None = None
 
 
 @dataclass(frozen=True)
 class DeleteInferenceService:
     name: str
+    uid: str
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ our own record tells the two apart.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,6 +28,7 @@ class Context:
     suspended: bool = False
     unsubmitted: frozenset[tuple[str, int]] = frozenset()
     last_sent: datetime | None = None
+    ending_since: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,17 @@ def _cancel(
             return Step(status=status, look_again=submission_settles_at(version, context) - context.now)
     if run is None or run.state.terminal:
         return Step(status=_closed(status, run))
-    return Step(actions=(actions.TerminateRun(run.id, version.name),), status=status, look_again=timedelta(seconds=1))
+    return Step(actions=end(run, version.name, context), status=status, look_again=timedelta(seconds=1))
+
+
+def end(run: observed.Run, version: str, context: Context) -> tuple[actions.Action, ...]:
+    """Asks a run to end, once; one that does not is deleted after a while, which leaves its pods without a workflow."""
+    asked = context.ending_since.get(run.id)
+    if asked is None:
+        return (actions.TerminateRun(run.id, version),)
+    if context.now - asked >= context.settings.ending_patience:
+        return (actions.DeleteRun(run.id, version),)
+    return ()
 
 
 def _finish_cancellation(

@@ -1,7 +1,8 @@
 """Taking down what a version left outside Kubernetes: its runs and its objects.
 
 Invariant: the finalizer goes last, after both were seen to be gone. An absent run counts as gone only when no earlier
-submission can still surface.
+submission can still surface, and objects are counted only when no task is left that could write another: a run is over
+for the pipeline server before its pods are.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ def step(version: observed.Version, seen: observed.Observed, context: attempts.C
     runs = seen.runs_left.get(version.name, ())
     running = [run for run in runs if not run.state.terminal]
     if running:
-        stops = tuple(actions.TerminateRun(run.id, version.name) for run in running)
+        stops = tuple(action for run in running for action in attempts.end(run, version.name, context))
         return attempts.Step(actions=stops, look_again=_SOON), f"waiting for run {running[0].name} to end"
     if runs:
         deletes = tuple(actions.DeleteRun(run.id, version.name) for run in runs)
@@ -27,6 +28,9 @@ def step(version: observed.Version, seen: observed.Observed, context: attempts.C
     if surfaces_until is not None:
         text = f"making sure that no run of {version.name} is just being created"
         return attempts.Step(look_again=surfaces_until - context.now), text
+    pods = seen.pods_left.get(version.name, ())
+    if pods:
+        return attempts.Step(look_again=_SOON), f"waiting for pod {pods[0]} of {version.name} to end"
     left = seen.objects_left.get(version.name, 0)
     if left:
         root = attempts.version_root(version, context)

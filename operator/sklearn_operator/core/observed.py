@@ -92,7 +92,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Version:
-    """A SklearnModelVersion."""
+    """A SklearnModelVersion; ``retrain``: the value of the retrain annotation that it answers."""
 
     name: str
     uid: str
@@ -106,6 +106,7 @@ class Version:
     deleting: bool = False
     finalizers: tuple[str, ...] = ()
     resource_version: str = ""
+    retrain: str | None = None
 
     @property
     def phase(self) -> str:
@@ -171,8 +172,9 @@ class Observed:
     """All that one decision rests on.
 
     ``unsubmitted``: uids of versions (with attempt) that this very process recorded and has certainly not submitted
-    yet; for all others an absent run may be one that is just being created. ``cleaned``: versions whose runs and
-    objects were seen to be gone.
+    yet; for all others an absent run may be one that is just being created. ``ending_since``: when this process asked
+    the run to end, by its id. ``pods_left``: task pods of a leaving version that are not over. ``unanswered``: versions
+    about which an outside system would not say anything, and what is in the way.
     """
 
     model: Model
@@ -181,5 +183,8 @@ class Observed:
     serving: Serving = field(default_factory=Serving)
     unsubmitted: frozenset[tuple[str, int]] = frozenset()
     submitted_at: Mapping[str, datetime] = field(default_factory=dict)
+    ending_since: Mapping[str, datetime] = field(default_factory=dict)
     runs_left: Mapping[str, tuple[Run, ...]] = field(default_factory=dict)
+    pods_left: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     objects_left: Mapping[str, int] = field(default_factory=dict)
+    unanswered: Mapping[str, str] = field(default_factory=dict)

@@ -113,7 +113,9 @@ def _advance_versions(
     after = []
     for version in sorted(seen.versions, key=lambda item: item.number):
         context = _context(seen, version, settings, now)
-        if version.deleting:
+        if version.name in seen.unanswered:
+            after.append(version)
+        elif version.deleting:
             after.append(draft.add(version, cleanup.step(version, seen, context)[0]))
         elif not version.finished:
             stale = versions.superseded(version, seen.versions, wish)
@@ -127,7 +129,12 @@ def _advance_versions(
 
 def _context(seen: observed.Observed, version: observed.Version, settings: Settings, now: datetime) -> attempts.Context:
     return attempts.Context(
-        seen.model, settings, now, unsubmitted=seen.unsubmitted, last_sent=seen.submitted_at.get(version.name)
+        seen.model,
+        settings,
+        now,
+        unsubmitted=seen.unsubmitted,
+        last_sent=seen.submitted_at.get(version.name),
+        ending_since=seen.ending_since,
     )
 
 
@@ -144,7 +151,9 @@ def _start_training(
     number = versions.next_number(model, known)
     name = naming.version_name(model.key.name, number)
     frozen = training.frozen(spec)
-    draft.actions.append(actions.CreateVersion(name, number, wish, trigger.type, trigger.key, frozen))
+    # Whoever changes the manifest and asks for a training in one go wants one.
+    request = versions.pending_request(model, known)
+    draft.actions.append(actions.CreateVersion(name, number, wish, trigger.type, trigger.key, frozen, request))
     draft.wait(timedelta())
 
 
@@ -160,7 +169,7 @@ def _serve(
         return serving.Verdict(trouble="the name is taken", reason="NameTaken")
     if spec.serving is None or target is None:
         if live is not None and spec.serving is None and not _leaving(live):
-            draft.actions.append(actions.DeleteInferenceService(seen.model.key.name))
+            draft.actions.append(_delete(live))
         return serving.Verdict()
     desired = serving.manifest(seen.model, spec, target, settings)
     held_back = spec.suspend and serving.carried_version(live) not in (None, target.name)
@@ -169,7 +178,8 @@ def _serve(
         and not held_back
         and (live is None or (not _leaving(live) and serving.differs(desired, live)))
     ):
-        draft.actions.append(actions.ApplyInferenceService(desired, target.name))
+        revision = str(live["metadata"].get("resourceVersion") or "") if live is not None else None
+        draft.actions.append(actions.ApplyInferenceService(desired, target.name, revision))
         refusal = seen.serving.refusal
         if refusal is not None and refusal.manifest == desired:
             return serving.Verdict(trouble=refusal.message, reason="Refused", refused=True)
@@ -177,6 +187,10 @@ def _serve(
     if not verdict.live:
         draft.wait(timedelta(seconds=1))
     return verdict
+
+
+def _delete(service: observed.Json) -> actions.DeleteInferenceService:
+    return actions.DeleteInferenceService(service["metadata"]["name"], str(service["metadata"].get("uid") or ""))
 
 
 def _leaving(service: observed.Json) -> bool:
@@ -256,17 +270,20 @@ def _take_down(seen: observed.Observed, settings: Settings, now: datetime) -> Pl
     if service is not None and serving.is_ours(service, seen.model):
         waiting.append(f"waiting for InferenceService {seen.model.key.name} to go")
         if not _leaving(service):
-            draft.actions.append(actions.DeleteInferenceService(seen.model.key.name))
+            draft.actions.append(_delete(service))
     for version in seen.versions:
         if not version.deleting:
             draft.actions.append(actions.DeleteVersion(version.name))
+        if version.name in seen.unanswered:
+            waiting.append(seen.unanswered[version.name])
+            continue
         step, text = cleanup.step(version, seen, _context(seen, version, settings, now))
         draft.add(version, step)
         waiting.append(text)
     if not waiting:
         return Plan(actions=(actions.RemoveFinalizer(),))
     draft.wait(timedelta(seconds=1))
-    return _finish(draft, seen.model, report.deleting(seen.model, "; ".join(waiting[:3]), now))
+    return _finish(draft, seen.model, report.deleting(seen.model, "; ".join(list(dict.fromkeys(waiting))[:3]), now))
 
 
 def _progress(seen: observed.Observed) -> dict[str, observed.Json]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sklearn_operator.core import conditions, observed, serving, times, tuning, versions
+from sklearn_operator.core import conditions, naming, observed, serving, times, tuning, versions
 
 Condition = conditions.Condition
 
@@ -35,7 +35,6 @@ class Situation:
     suspended: bool = False
     verdict: serving.Verdict = field(default_factory=serving.Verdict)
     service: observed.Json | None = None
-    artifact_root: str | None = None
     progress: Mapping[str, observed.Json] = field(default_factory=dict)
 
 
@@ -45,12 +44,13 @@ def status(situation: Situation) -> dict[str, Any]:
     previous = situation.model.status.get("conditions") or []
     shown = _shown_version(situation)
     latest = versions.newest(situation.known)
+    number = versions.latest_number(situation.model, situation.known)
     served = serving.url(situation.service) if situation.answering else None
     document: dict[str, Any] = {
         "observedGeneration": situation.model.generation,
         "phase": _phase(situation, rows),
         "conditions": conditions.merge(previous, rows, situation.model.generation, situation.now),
-        "latestVersion": latest.name if latest else situation.model.status.get("latestVersion"),
+        "latestVersion": naming.version_name(situation.model.key.name, number) if number else None,
         "servingVersion": situation.answering,
         "candidateVersion": _candidate(situation),
         "metric": shown.status.get("metric") if shown else None,
@@ -67,13 +67,18 @@ def status(situation: Situation) -> dict[str, Any]:
 
 
 def troubled(
-    model: observed.Model, message: str, now: datetime, problem: tuple[str, str] | None = None
+    model: observed.Model,
+    message: str,
+    now: datetime,
+    problem: tuple[str, str] | None = None,
+    known: observed.Json | None = None,
 ) -> dict[str, Any]:
-    """The status while an outside system cannot be reached: everything as it was, and why nothing moves.
+    """The status while an outside system does not answer: all that is ``known`` in spite of it, and why nothing moves.
 
-    Whether the manifest is valid is known all the same (``problem``): a correction shows although all else is down.
+    Without ``known`` everything stays as it was. Whether the manifest is valid is known all the same (``problem``): a
+    correction shows although all else is down.
     """
-    document = dict(model.status)
+    document = dict(known if known is not None else model.status)
     before = {row.get("type"): row for row in document.get("conditions") or []}
     ready = before.get("Ready") or {}
     rows = [Condition("Reconciling", "True", "Retrying", message), Condition("Stalled", "False", "Retrying", "")]
@@ -81,8 +86,11 @@ def troubled(
         rows.append(_valid(problem))
     if ready.get("status") != "True" or model.deleting:
         rows.append(Condition("Ready", "False", "Deleting" if model.deleting else "Retrying", message))
+    computed = before.values() if known is not None else ()
+    told = [Condition(*(row[name] for name in ("type", "status", "reason", "message"))) for row in computed]
+    said = {row.type: row for row in [*told, *rows]}
     document["conditions"] = conditions.merge(
-        document.get("conditions") or [], rows, model.generation, now, keep_others=True
+        model.status.get("conditions") or [], list(said.values()), model.generation, now, keep_others=True
     )
     document["observedGeneration"] = model.generation
     document.setdefault("phase", "Pending")
@@ -249,5 +257,4 @@ def _last_trained(known: Sequence[observed.Version], reported: object) -> str | 
 
 def _retrain_handled(s: Situation) -> str | None:
     request = versions.retrain_request(s.model)
-    handled = any(version.trigger_key == f"manual/{request}" for version in s.known)
-    return request if request and handled else s.model.status.get("retrainHandled")
+    return request if request and versions.answered(request, s.known) else s.model.status.get("retrainHandled")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sklearn_operator import api
-from sklearn_operator.core import naming, observed
+from sklearn_operator.core import naming, observed, ownership, quantities
 from sklearn_operator.core.settings import Settings
 
 API_VERSION = "serving.kserve.io/v1beta1"
@@ -46,7 +46,7 @@ def manifest(
 
 def _predictor(name: str, serving: api.ServingSpec, version: observed.Version, settings: Settings) -> dict[str, Any]:
     artifact = version.status.get("artifact") or {}
-    environment = {variable["name"]: variable for variable in _dump(serving.env)}
+    environment = {variable["name"]: _without_nothing(variable) for variable in _dump(serving.env)}
     for key, value in {_VERSION_VARIABLE: version.name, _SHA_VARIABLE: artifact.get("sha256")}.items():
         environment[key] = {"name": key, "value": value}
     predictor: dict[str, Any] = {
@@ -81,6 +81,11 @@ def _resources(asked: api.Resources | None) -> dict[str, Any]:
     return {kind: amounts for kind, amounts in (_dump(asked) or {}).items() if amounts}
 
 
+def _without_nothing(variable: Mapping[str, Any]) -> dict[str, Any]:
+    """An empty value is no value to Kubernetes, and KServe's webhook leaves it out."""
+    return {name: value for name, value in variable.items() if value != ""}
+
+
 def _dump(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_dump(item) for item in value]
@@ -104,10 +109,13 @@ def is_ours(service: observed.Json, model: observed.Model) -> bool:
 
 
 def differs(desired: Mapping[str, Any], live: observed.Json) -> str | None:
-    """Path of the first field of ours that is not as desired; fields that KServe's webhooks add are not ours."""
+    """Path of the first field of ours that is not as desired; fields that KServe's webhooks add are not ours.
+
+    What is ours beyond what is desired, the API server knows: the fields that our last apply set.
+    """
     metadata = {"labels", "annotations"}
     wanted = {"metadata": {k: v for k, v in desired["metadata"].items() if k in metadata}, "spec": desired["spec"]}
-    return _first_difference(wanted, live, "")
+    return _first_difference(wanted, live, "") or ownership.leftover(live, desired)
 
 
 def _first_difference(wanted: Any, live: Any, path: str) -> str | None:
@@ -120,14 +128,23 @@ def _first_difference(wanted: Any, live: Any, path: str) -> str | None:
                 return found
         return None
     if isinstance(wanted, list):
-        if not isinstance(live, list) or len(live) != len(wanted):
-            return path
-        for index, (ours, theirs) in enumerate(zip(wanted, live, strict=True)):
-            found = _first_difference(ours, theirs, f"{path}[{index}]")
+        named = {item.get("name"): item for item in live or () if isinstance(item, Mapping)}
+        for ours in wanted:
+            found = _first_difference(ours, named.get(ours["name"]), f"{path}[{ours['name']}]")
             if found:
                 return found
         return None
-    return None if wanted == live else path
+    return None if wanted == live or _same_amount(wanted, live, path) else path
+
+
+def _same_amount(wanted: Any, live: Any, path: str) -> bool:
+    """KServe's webhook writes ``1000m`` as ``1``."""
+    if ".resources." not in path or live is None:
+        return False
+    try:
+        return quantities.parse(wanted) == quantities.parse(live)
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True)

@@ -26,16 +26,18 @@ def newest(versions: Sequence[observed.Version]) -> observed.Version | None:
 
 
 def next_number(model: observed.Model, versions: Sequence[observed.Version]) -> int:
-    """One above every number ever seen: numbers are not reused after pruning."""
+    """One above every number ever given: numbers are not reused, whoever deleted the version."""
+    return latest_number(model, versions) + 1
+
+
+def latest_number(model: observed.Model, versions: Sequence[observed.Version]) -> int:
+    """The highest number ever given, as far as the status remembers; 0 before the first."""
     latest = newest(versions)
     reported = str(model.status.get("latestVersion") or "")
     prefix = f"{model.key.name}-v"
-    remembered = int(reported[len(prefix) :]) if _is_number(reported, prefix) else 0
-    return max(latest.number if latest else 0, remembered) + 1
-
-
-def _is_number(name: str, prefix: str) -> bool:
-    return name.startswith(prefix) and name[len(prefix) :].isdecimal()
+    number = reported[len(prefix) :] if reported.startswith(prefix) else ""
+    remembered = int(number) if number.isdecimal() else 0
+    return max(latest.number if latest else 0, remembered)
 
 
 def wanted(versions: Sequence[observed.Version], training_hash: str) -> observed.Version | None:
@@ -56,7 +58,6 @@ def missing_trigger(
     """
     current = wanted(versions, training_hash)
     latest = newest(versions)
-    keys = {version.trigger_key for version in versions}
     if current is None or latest is None:
         key = training_hash if latest is None else f"{training_hash}/after-v{latest.number}"
         return Trigger("SpecChange", key)
@@ -64,10 +65,9 @@ def missing_trigger(
         return Trigger("SpecChange", f"{training_hash}/after-v{latest.number}")
     if current.phase == "Failed" and spec is not None and (way := _another_way(current, spec)):
         return Trigger("SpecChange", f"{way}/after-v{latest.number}")
-    request = retrain_request(model)
-    if request and f"manual/{request}" not in keys and model.status.get("retrainHandled") != request:
-        return Trigger("Manual", f"manual/{request}")
-    return None
+    request = pending_request(model, versions)
+    # What is asked for during a training comes after it: it may be about data that came too late for this one.
+    return Trigger("Manual", f"manual/{request}") if request and current.finished else None
 
 
 def _another_way(failed: observed.Version, spec: api.SklearnModelSpec) -> str | None:
@@ -78,6 +78,18 @@ def _another_way(failed: observed.Version, spec: api.SklearnModelSpec) -> str | 
     """
     key = f"{failed.training_hash}/with-{training.run_hash(spec)[:16]}"
     return None if failed.trigger_key.startswith(key) or training.made_as(failed, spec) else key
+
+
+def pending_request(model: observed.Model, versions: Sequence[observed.Version]) -> str | None:
+    """The value of the retrain annotation that no version answers yet."""
+    request = retrain_request(model)
+    if request is None or model.status.get("retrainHandled") == request:
+        return None
+    return None if answered(request, versions) else request
+
+
+def answered(request: str, versions: Sequence[observed.Version]) -> bool:
+    return any(request == version.retrain or version.trigger_key == f"manual/{request}" for version in versions)
 
 
 def retrain_request(model: observed.Model) -> str | None:

@@ -22,8 +22,9 @@ from sklearn_operator.core import naming, observed, parameters, pipeline
 from sklearn_operator.runtime import cache as caching
 from sklearn_operator.runtime import handlers, health, listing, resources, watches
 from sklearn_operator.runtime.executor import Executor
+from sklearn_operator.runtime.ledger import Ledger
 from sklearn_operator.runtime.metrics import Metrics
-from sklearn_operator.runtime.observer import Ledger, Observer
+from sklearn_operator.runtime.observer import Observer
 from sklearn_operator.runtime.reconciler import Reconciler
 from sklearn_operator.runtime.runs import Runs
 from sklearn_operator.runtime.settings import OperatorSettings
@@ -78,7 +79,12 @@ async def _reconciler(
     catalogue = parameters.Catalogue.parse(resources.catalogue())
     pipelines = pipeline.BasePipelines.parse(resources.pipelines())
     backend = await stack.enter_async_context(
-        kfp.connect(settings.kfp_url, token_file=settings.kfp_token_file or None, ca_file=settings.kfp_ca_file or None)
+        kfp.connect(
+            settings.kfp_url,
+            token_file=settings.kfp_token_file or None,
+            ca_file=settings.kfp_ca_file or None,
+            ui_url=settings.kfp_ui_url or None,
+        )
     )
     http = await stack.enter_async_context(await kserve.probe_client())
     store = s3.S3ArtifactStore(

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from sklearn_operator.backends import nesting
-from sklearn_operator.core import observed
+from sklearn_operator.core import observed, ownership
 
 MODEL, VERSION, SERVICE, DEPLOYMENT = "model", "version", "service", "deployment"
 
@@ -97,6 +97,8 @@ def revision(raw: Mapping[str, Any]) -> int:
 
 def _pack(raw: Mapping[str, Any]) -> bytes:
     metadata = {name: value for name, value in raw["metadata"].items() if name != "managedFields"}
+    if raw.get("kind") == "InferenceService" and (ours := ownership.record(raw["metadata"])) is not None:
+        metadata["managedFields"] = [ours]
     document = {**raw, "metadata": metadata}
     try:
         return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)

@@ -15,7 +15,7 @@ from typing import Any, assert_never
 from sklearn_operator.backends import errors, kubernetes, objects, ports
 from sklearn_operator.core import actions, attempts, naming, observed, parameters, pipeline, training
 from sklearn_operator.core.settings import Settings
-from sklearn_operator.runtime.observer import Ledger
+from sklearn_operator.runtime.ledger import Ledger
 from sklearn_operator.runtime.runs import Runs
 
 
@@ -60,25 +60,25 @@ class Executor:
             case actions.RemoveFinalizer():
                 await self._edit_finalizers(current, add=False)
             case actions.CreateVersion():
-                body = objects.new_version(current.model, action)
-                created = await self._client.create(kubernetes.VERSIONS, namespace, body)
-                self._ledger.unsubmitted.add((created["metadata"]["uid"], 1))
+                await self._create_version(current.model, action)
             case actions.SubmitRun():
                 await self._submit(current, current.versions[action.version])
             case actions.TerminateRun():
                 await self._backend.terminate(action.run_id)
                 self._runs.forget(namespace, action.run_id)
+                self._ledger.ending_since[action.run_id] = self._now()
             case actions.DeleteRun():
                 await self._backend.delete(action.run_id)
                 self._runs.forget(namespace, action.run_id)
+                self._ledger.ending_since.pop(action.run_id, None)
             case actions.ReportVersion():
                 await self._report_version(current, current.versions[action.version], action.status)
             case actions.ApplyInferenceService():
-                await self._apply_service(current.model.key, action.manifest)
+                await self._apply_service(current.model.key, action)
             case actions.DeleteInferenceService():
-                await self._client.delete(kubernetes.INFERENCE_SERVICES, namespace, action.name)
+                await self._client.delete(kubernetes.INFERENCE_SERVICES, namespace, action.name, uid=action.uid or None)
             case actions.DeleteArtifacts():
-                await self._store.delete(action.uri)
+                await self._delete_artifacts(action.uri)
             case actions.DeleteVersion():
                 version = current.versions[action.name]
                 await self._client.delete(kubernetes.VERSIONS, namespace, action.name, uid=version.uid)
@@ -98,18 +98,45 @@ class Executor:
         """Records that the pipeline server will not take the version's run."""
         await self._report_version(current, version, attempts.refused(version, message))
 
-    async def release_orphans(self, key: observed.ModelKey) -> None:
-        """Lets go of leaving versions whose model is gone; with it went the word on their artifacts, which stay."""
-        left = await self._client.list_objects(kubernetes.VERSIONS, key.namespace, {naming.LABEL_MODEL: key.name})
-        for version in map(objects.version, left):
-            if version.deleting:
-                await self._release(key.namespace, version)
+    async def release_orphans(self, key: observed.ModelKey, uid: str | None) -> None:
+        """Lets go of leaving versions whose model is gone; with it went the word on their artifacts, which stay.
 
-    async def _apply_service(self, key: observed.ModelKey, manifest: dict[str, Any]) -> None:
+        ``uid``: of the model that has the name now, if there is one.
+        """
+        left = await self._client.list_objects(kubernetes.VERSIONS, key.namespace, {naming.LABEL_MODEL: key.name})
+        for raw in left:
+            if "deletionTimestamp" in raw["metadata"] and not (uid and objects.owned_by(raw, uid)):
+                await self._release(key.namespace, objects.version(raw))
+
+    async def _delete_artifacts(self, root: str) -> None:
+        """What stays although it was deleted would be deleted for ever, as fast as we can."""
+        await self._store.delete(root)
+        left = await self._store.count(root)
+        if left:
+            raise errors.Transient(f"s3: {left} object(s) under {root} are still there after they were deleted")
+
+    async def _create_version(self, model: observed.Model, action: actions.CreateVersion) -> None:
+        namespace = model.key.namespace
         try:
-            await self._client.apply(kubernetes.INFERENCE_SERVICES, key.namespace, manifest)
+            body = objects.new_version(model, action)
+            created = await self._client.create(kubernetes.VERSIONS, namespace, body)
+        except errors.Conflict:
+            found = await self._client.get(kubernetes.VERSIONS, namespace, action.name)
+            if found is None or objects.owned_by(found, model.uid):
+                raise
+            if "deletionTimestamp" in found["metadata"]:
+                raise errors.Transient(f"waiting for the former SklearnModelVersion {action.name} to go") from None
+            text = f"SklearnModelVersion {action.name} exists and does not belong to this SklearnModel; delete it"
+            raise errors.Rejected(text) from None
+        self._ledger.unsubmitted.add((created["metadata"]["uid"], 1))
+
+    async def _apply_service(self, key: observed.ModelKey, action: actions.ApplyInferenceService) -> None:
+        try:
+            await self._client.apply(
+                kubernetes.INFERENCE_SERVICES, key.namespace, action.manifest, revision=action.revision
+            )
         except errors.Rejected as refusal:
-            self._ledger.refusals[key] = observed.Refusal(manifest, str(refusal))
+            self._ledger.refusals[key] = observed.Refusal(action.manifest, str(refusal))
             raise
         self._ledger.refusals.pop(key, None)
 
@@ -170,4 +197,4 @@ class Executor:
         edit = [guard, *objects.finalizer_edit(version.finalizers, add=False)]
         with contextlib.suppress(errors.NotFound):
             await self._client.edit(kubernetes.VERSIONS, namespace, version.name, edit)
-        self._ledger.forget_version(version.uid)
+        self._ledger.forget_version(version.uid, (naming.run_id(version.uid, n) for n in range(1, version.attempt + 1)))

@@ -1,62 +1,46 @@
 """Looking: gathers everything that one decision rests on.
 
-Invariant: what it returns is complete; nothing is fetched lazily while deciding. Errors of outside systems pass
-through as they are, so that the reconciler can tell a person which system is in the way.
+Invariant: what it returns is complete, and says what of it is missing; nothing is fetched lazily while deciding. Errors
+of outside systems come along as they are, so that the reconciler can tell a person which system is in the way.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
 
 from sklearn_operator.backends import errors, kserve, kubernetes, objects, ports
 from sklearn_operator.core import inquiry, naming, observed, outcomes, serving
 from sklearn_operator.core.settings import Settings
 from sklearn_operator.runtime.cache import DEPLOYMENT, MODEL, SERVICE, VERSION, Cache
+from sklearn_operator.runtime.ledger import Ledger
 from sklearn_operator.runtime.runs import Runs
 from sklearn_steps import contract
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Objects:
-    """The Kubernetes side of one model, raw children included."""
+    """The Kubernetes side of one model, raw children included; ``orphans``: a leaving version of a former namesake."""
 
     model: observed.Model
     versions: tuple[observed.Version, ...]
     service: observed.Json | None
     deployment: observed.Json | None
+    orphans: bool = False
 
 
-class Ledger:
-    """What this process alone can know: versions it recorded and has not submitted, and when it last submitted.
+@dataclass(frozen=True)
+class _Remains:
+    """What is left of a leaving version."""
 
-    Losing it costs waiting, never a second run.
-    """
-
-    def __init__(self, started: datetime) -> None:
-        self._started = started
-        self.unsubmitted: set[tuple[str, int]] = set()
-        self.submitted_at: dict[str, datetime] = {}
-        self.proven: dict[observed.ModelKey, tuple[str, int, str]] = {}
-        self.refusals: dict[observed.ModelKey, observed.Refusal] = {}
-        self.progress: dict[observed.ModelKey, tuple[str, float, observed.Json]] = {}
-
-    def last_sent(self, uid: str) -> datetime:
-        """When this process last tried to submit; before it, somebody else may have, up to the moment it started."""
-        return self.submitted_at.get(uid, self._started)
-
-    def forget_model(self, key: observed.ModelKey) -> None:
-        self.proven.pop(key, None)
-        self.refusals.pop(key, None)
-        self.progress.pop(key, None)
-
-    def forget_version(self, uid: str) -> None:
-        self.submitted_at.pop(uid, None)
-        self.unsubmitted = {known for known in self.unsubmitted if known[0] != uid}
+    runs: tuple[observed.Run, ...]
+    pods: tuple[str, ...]
+    objects: int
 
 
 class Observer:
@@ -85,10 +69,14 @@ class Observer:
         raw = self._cache.one(MODEL, key, key.name)
         if raw is None:
             return None
-        versions = tuple(objects.version(item) for item in self._cache.all(VERSION, key))
         service = self._cache.one(SERVICE, key, key.name)
         deployment = self._cache.one(DEPLOYMENT, key, f"{key.name}-predictor")
-        return Objects(objects.model(raw), versions, service, deployment)
+        return _objects(raw, self._cache.all(VERSION, key), service, deployment)
+
+    async def live_model(self, key: observed.ModelKey) -> observed.Model | None:
+        """The model alone, whatever its children look like."""
+        raw = await self._client.get(kubernetes.MODELS, key.namespace, key.name)
+        return objects.model(raw) if raw is not None else None
 
     async def live(self, key: observed.ModelKey) -> Objects | None:
         """The objects as the API server has them now."""
@@ -102,7 +90,7 @@ class Observer:
         )
         if raw is None:
             return None
-        return Objects(objects.model(raw), tuple(map(objects.version, versions)), service, deployment)
+        return _objects(raw, versions, service, deployment)
 
     def questions(self, seen: Objects) -> inquiry.Questions:
         proven = self._proven(seen)
@@ -114,41 +102,34 @@ class Observer:
         refusal = self.ledger.refusals.get(seen.model.key)
         return self._observed(seen, observed.Serving(seen.service, seen.deployment, proven=proven, refusal=refusal))
 
-    async def observe(self, seen: Objects) -> observed.Observed:
-        """Asks all questions about the model and returns the whole picture."""
+    async def observe(self, seen: Objects) -> tuple[observed.Observed, errors.BackendError | None]:
+        """Asks all questions about the model; returns the picture, and what was in the way of the rest of it."""
         asked = self.questions(seen)
-        attempts, cleanups, serving_seen = await asyncio.gather(
-            self._attempts(seen.model, asked.runs),
-            self._cleanups(seen.model, asked.cleanups),
+        attempts, remains, serving_seen = await asyncio.gather(
+            _answers({question.version: self._attempt(seen.model, question) for question in asked.runs}),
+            _answers({question.version: self._remains(seen.model, question) for question in asked.cleanups}),
             self._serving(seen, asked),
         )
-        runs_left, objects_left = cleanups
-        return self._observed(seen, serving_seen, attempts, runs_left, objects_left)
+        unanswered = attempts.unanswered | remains.unanswered
+        picture = replace(
+            self._observed(seen, serving_seen),
+            attempts=attempts.answered,
+            runs_left={name: left.runs for name, left in remains.answered.items()},
+            pods_left={name: left.pods for name, left in remains.answered.items()},
+            objects_left={name: left.objects for name, left in remains.answered.items()},
+            unanswered={name: str(error) for name, error in unanswered.items()},
+        )
+        return picture, next(iter(unanswered.values()), None)
 
-    def _observed(
-        self,
-        seen: Objects,
-        serving_seen: observed.Serving,
-        attempts: Mapping[str, observed.Attempt] | None = None,
-        runs_left: Mapping[str, tuple[observed.Run, ...]] | None = None,
-        objects_left: Mapping[str, int] | None = None,
-    ) -> observed.Observed:
+    def _observed(self, seen: Objects, serving_seen: observed.Serving) -> observed.Observed:
         return observed.Observed(
             model=seen.model,
             versions=seen.versions,
-            attempts=attempts or {},
             serving=serving_seen,
             unsubmitted=frozenset(self.ledger.unsubmitted),
             submitted_at={version.name: self.ledger.last_sent(version.uid) for version in seen.versions},
-            runs_left=runs_left or {},
-            objects_left=objects_left or {},
+            ending_since=dict(self.ledger.ending_since),
         )
-
-    async def _attempts(
-        self, model: observed.Model, asked: tuple[inquiry.RunQuestion, ...]
-    ) -> dict[str, observed.Attempt]:
-        found = await asyncio.gather(*(self._attempt(model, question) for question in asked))
-        return dict(zip((question.version for question in asked), found, strict=True))
 
     async def _attempt(self, model: observed.Model, question: inquiry.RunQuestion) -> observed.Attempt:
         namespace = model.key.namespace
@@ -160,9 +141,12 @@ class Observer:
                 self._progress(model.key, question),
             )
             return observed.Attempt(run, outcomes.judge(None, failure, question.run_id), troubles, progress)
-        result, failure = await asyncio.gather(
-            self._store.read(question.uri + contract.RESULT), self._store.read(question.uri + contract.FAILURE)
-        )
+        try:
+            result, failure = await asyncio.gather(
+                self._store.read(question.uri + contract.RESULT), self._store.read(question.uri + contract.FAILURE)
+            )
+        except errors.Rejected as oversize:
+            return observed.Attempt(run, observed.Outcome(invalid=str(oversize)))
         troubles = await self._pod_troubles(namespace, {"pipeline/runid": run.id}) if run and not result else ()
         return observed.Attempt(run, outcomes.judge(result, failure, question.run_id), troubles)
 
@@ -185,21 +169,24 @@ class Observer:
         """
         try:
             return await self._store.read(question.uri + name)
-        except errors.Transient:
+        except (errors.Transient, errors.Rejected):
             return None
 
     async def _pod_troubles(self, namespace: str, labels: Mapping[str, str]) -> tuple[observed.PodTrouble, ...]:
         return objects.pod_troubles(await self._client.list_objects(kubernetes.PODS, namespace, labels))
 
-    async def _cleanups(
-        self, model: observed.Model, asked: tuple[inquiry.CleanupQuestion, ...]
-    ) -> tuple[dict[str, tuple[observed.Run, ...]], dict[str, int]]:
-        runs_left, objects_left = {}, {}
-        for question in asked:
-            found = [await self._runs.find(model.key.namespace, run.run_id, run.display_name) for run in question.runs]
-            runs_left[question.version] = tuple(run for run in found if run is not None)
-            objects_left[question.version] = await self._store.count(question.root) if question.objects else 0
-        return runs_left, objects_left
+    async def _remains(self, model: observed.Model, question: inquiry.CleanupQuestion) -> _Remains:
+        """Objects are counted last, and only when nobody is left who could write another."""
+        namespace = model.key.namespace
+        found = [await self._runs.find(namespace, run.run_id, run.display_name) for run in question.runs]
+        runs = tuple(run for run in found if run is not None)
+        pods: list[dict[str, Any]] = []
+        for run_id in {run.run_id for run in question.runs} | {run.id for run in runs}:
+            pods += await self._client.list_objects(kubernetes.PODS, namespace, {"pipeline/runid": run_id})
+        running = objects.running_pods(pods)
+        over = not runs and not running
+        count = await self._store.count(question.root) if question.objects and over else 0
+        return _Remains(runs, running, count)
 
     async def _serving(self, seen: Objects, asked: inquiry.Questions) -> observed.Serving:
         pods: list[dict[str, Any]] = []
@@ -241,6 +228,42 @@ class Observer:
         if known is None and seen.model.status.get("servingVersion") == rolled:
             known = self.ledger.proven[seen.model.key] = (*identity, rolled)
         return rolled if known == (*identity, rolled) else None
+
+
+def _objects(
+    raw: Mapping[str, Any],
+    versions: Iterable[Mapping[str, Any]],
+    service: observed.Json | None,
+    deployment: observed.Json | None,
+) -> Objects:
+    """A version counts only if it is the model's own; a label alone can be anybody's."""
+    model = objects.model(raw)
+    listed = [(item, objects.owned_by(item, model.uid)) for item in versions]
+    own = tuple(objects.version(item) for item, is_own in listed if is_own)
+    orphans = any("deletionTimestamp" in item["metadata"] for item, is_own in listed if not is_own)
+    return Objects(model, own, service, deployment, orphans)
+
+
+@dataclass(frozen=True)
+class _Answers(Generic[T]):
+    answered: dict[str, T]
+    unanswered: dict[str, errors.BackendError]
+
+
+async def _answers(questions: Mapping[str, Awaitable[T]]) -> _Answers[T]:
+    """One system that does not answer is no reason to leave the rest undone."""
+
+    async def ask(question: Awaitable[T]) -> T | errors.BackendError:
+        try:
+            return await question
+        except errors.BackendError as error:
+            return error
+
+    found = dict(zip(questions, await asyncio.gather(*map(ask, questions.values())), strict=True))
+    return _Answers(
+        {name: answer for name, answer in found.items() if not isinstance(answer, errors.BackendError)},
+        {name: answer for name, answer in found.items() if isinstance(answer, errors.BackendError)},
+    )
 
 
 def _deployment_identity(deployment: observed.Json | None) -> tuple[str, int]:

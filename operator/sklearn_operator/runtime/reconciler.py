@@ -53,11 +53,10 @@ class Reconciler:
     async def reconcile(self, key: observed.ModelKey) -> float | None:
         """Returns seconds until the next look, None when only events matter; raises to back off."""
         with self._metrics.reconciling():
-            if self._nothing_to_do(key):
-                self._forget(key)
-                return None
-            objects = None
             try:
+                if self._nothing_to_do(key):
+                    self._forget(key)
+                    return None
                 objects = await self._live(key)
                 delay = await self._pass(objects) if objects is not None else None
             except errors.Conflict as conflict:
@@ -66,11 +65,14 @@ class Reconciler:
             except _Refused as refused:
                 self._count(key, refused.error)
                 raise refused.error from None
+            except _Hindered as hindered:
+                await self._tell(key, hindered.error, hindered.status)
+                raise hindered.error from None
             except errors.BackendError as error:
-                await self._tell(key, objects, error)
+                await self._tell(key, error)
                 raise
             except Exception as bug:
-                await self._tell(key, objects, errors.Rejected(f"internal error: {type(bug).__name__}; see the log"))
+                await self._tell(key, errors.Rejected(f"internal error: {type(bug).__name__}; see the log"))
                 raise
             self._forget(key)
             return None if delay is None else delay.total_seconds()
@@ -78,20 +80,21 @@ class Reconciler:
     def _nothing_to_do(self, key: observed.ModelKey) -> bool:
         """True when the last seen objects ask no question and their plan is empty; this is what a restart costs."""
         objects = self._observer.cached(key)
-        if objects is None or self._observer.questions(objects) != _NO_QUESTIONS:
+        if objects is None or objects.orphans or self._observer.questions(objects) != _NO_QUESTIONS:
             return False
         plan = planning.plan(self._observer.settled(objects), self._settings, self._catalogue, self._now())
         return plan.idle and plan.look_again is None
 
     async def _live(self, key: observed.ModelKey) -> Objects | None:
         objects = await self._observer.live(key)
+        if objects is None or objects.orphans:
+            await self._executor.release_orphans(key, objects.model.uid if objects is not None else None)
         if objects is None:
-            await self._executor.release_orphans(key)
             self._observer.ledger.forget_model(key)
         return objects
 
     async def _pass(self, objects: Objects) -> timedelta | None:
-        seen = await self._observer.observe(objects)
+        seen, trouble = await self._observer.observe(objects)
         plan = planning.plan(seen, self._settings, self._catalogue, self._now())
         current = Pass(seen.model, {version.name: version for version in seen.versions}, seen.model.resource_version)
         for action in plan.actions:
@@ -104,6 +107,8 @@ class Reconciler:
                     await self._report_refusal(current, seen)
                     raise _Refused(refusal) from refusal
                 raise
+        if trouble is not None:
+            raise _Hindered(trouble, seen.model.status if plan.status is None else plan.status)
         if plan.status is not None:
             await self._executor.report(current, plan.status)
         return plan.look_again
@@ -150,18 +155,26 @@ class Reconciler:
         _log.warning("%s: %s (%d in a row)", key, " ".join(str(error).split()), count)
         return count
 
-    async def _tell(self, key: observed.ModelKey, objects: Objects | None, error: errors.BackendError) -> None:
-        """Says in the status what is in the way, once it has lasted. No counter: the words stay the same."""
+    async def _tell(
+        self, key: observed.ModelKey, error: errors.BackendError, known: observed.Json | None = None
+    ) -> None:
+        """Says in the status what is in the way, once it has lasted. No counter: the words stay the same.
+
+        ``known``: the status as it would be without the trouble, None if nothing is known.
+        """
         count = self._count(key, error)
-        if objects is None or (count < _SHOWN_AFTER and not isinstance(error, errors.Rejected)):
+        if count < _SHOWN_AFTER and not isinstance(error, errors.Rejected):
             return
         try:
-            fresh = await self._observer.live(key)
+            fresh = await self._observer.live_model(key)
             if fresh is None:
                 return
-            status = report.troubled(fresh.model, str(error), self._now(), self._problem(fresh.model))
-            if status != fresh.model.status:
-                await self._executor.report(Pass(fresh.model, {}, fresh.model.resource_version), status)
+            if fresh.deleting and known is not None:
+                status = known  # what is being waited for names the trouble already
+            else:
+                status = report.troubled(fresh, str(error), self._now(), self._problem(fresh), known)
+            if status != fresh.status:
+                await self._executor.report(Pass(fresh, {}, fresh.resource_version), status)
         except errors.BackendError as second:
             _log.warning("%s: the trouble cannot be reported: %s", key, second)
 
@@ -172,6 +185,15 @@ class _Refused(Exception):
     def __init__(self, error: errors.BackendError) -> None:
         super().__init__(str(error))
         self.error = error
+
+
+class _Hindered(Exception):
+    """The rest was done; ``status`` is what can be said of it."""
+
+    def __init__(self, error: errors.BackendError, status: observed.Json) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.status = status
 
 
 def describe(action: actions.Action) -> str:

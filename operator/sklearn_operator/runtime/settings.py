@@ -34,6 +34,8 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     #: Shortest and longest pause, in seconds, between two looks at a run; in between it is a tenth of the run's age.
     kfp_poll_min: _Seconds = 1.0
     kfp_poll_max: _Seconds = 15.0
+    #: Address of the Kubeflow Pipelines UI, for the links to runs in the status; empty: no links.
+    kfp_ui_url: str = ""
     #: Seconds during which an absent run may still be one that the pipeline server is just creating.
     kfp_submit_pause: _Seconds = 60.0
     #: Where artifacts are kept, ``s3://bucket/prefix``.
@@ -55,8 +57,6 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     #: Hosts that manifests may read data from by http(s), separated by commas: ``host`` means its ports 80 and 443,
     #: ``host:port`` that port. A loopback or link-local address is refused unless it is itself in the list.
     data_hosts: str = ""
-    #: Seconds a new version may take to come up.
-    rollout_deadline: _Seconds = 300.0
     #: How many models are worked on at the same time.
     workers: Annotated[int, pydantic.Field(ge=1, le=256)] = 8
     #: Seconds between two looks at everything, whether or not anything happened.
@@ -75,7 +75,7 @@ class OperatorSettings(pydantic_settings.BaseSettings):
             raise ValueError("must be of the form s3://bucket/prefix")
         return value.rstrip("/")
 
-    @pydantic.field_validator("kfp_url", "store_endpoint")
+    @pydantic.field_validator("kfp_url", "kfp_ui_url", "store_endpoint")
     @classmethod
     def _is_http(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):
@@ -102,7 +102,6 @@ class OperatorSettings(pydantic_settings.BaseSettings):
             submit_pause=timedelta(seconds=self.kfp_submit_pause),
             poll_min=timedelta(seconds=self.kfp_poll_min),
             poll_max=timedelta(seconds=self.kfp_poll_max),
-            rollout_deadline=timedelta(seconds=self.rollout_deadline),
         )
 
     def watched_namespaces(self) -> tuple[str, ...]:

@@ -35,7 +35,10 @@ class WorkQueue(Generic[K]):
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """``work`` returns seconds until the next look, or None; raising means backing off."""
+        """``work`` returns seconds until the next look, or None; raising means backing off.
+
+        An error may say itself for how long at least: ``retry_after`` seconds.
+        """
         self._work = work
         self._workers = workers
         self._first, self._cap = backoff
@@ -99,11 +102,6 @@ class WorkQueue(Generic[K]):
         heapq.heappush(self._later, (moment, next(self._order), key))
         self._changed.set()
 
-    def forget(self, key: K) -> None:
-        """The object is gone: nothing is remembered of it."""
-        self._due.pop(key, None)
-        self._failures.pop(key, None)
-
     async def run(self) -> None:
         """Works until cancelled; what is being worked on then is finished first."""
         async with asyncio.TaskGroup() as group:
@@ -147,9 +145,9 @@ class WorkQueue(Generic[K]):
     async def _one(self, key: K) -> None:
         try:
             delay = await self._work(key)
-        except Exception:  # the work reports its own errors; here it only matters that it failed
+        except Exception as error:  # the work reports its own errors; here it only matters that it failed
             count = self._failures[key] = self._failures.get(key, 0) + 1
-            delay = self.backoff(count)
+            delay = max(self.backoff(count), min(getattr(error, "retry_after", None) or 0.0, self._cap))
         else:
             self._failures.pop(key, None)
         finally:

@@ -44,7 +44,9 @@ class Page:
         files = [folder / "run.log", *sorted(path for path in folder.glob("root/*/*/*") if _is_page(path))]
         links = " ".join(_link(run["run_id"], path.relative_to(folder)) for path in files if path.exists())
         cells = (run["display_name"], run["_namespace"], run["state"], run["created_at"])
-        return "<tr>" + "".join(f"<td>{html.escape(cell)}" for cell in cells) + f"<td>{links}"
+        # The address that the operator gives for a run ends in this, as it does for the real page of a run.
+        anchor = html.escape(f"/runs/details/{run['run_id']}")
+        return f'<tr id="{anchor}">' + "".join(f"<td>{html.escape(cell)}" for cell in cells) + f"<td>{links}"
 
     def _folder(self, run_id: str) -> Path:
         if self._store.get(store.RUNS, run_id) is None:

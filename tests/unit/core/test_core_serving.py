@@ -115,6 +115,62 @@ def test_what_somebody_changed_is_named(path: str, value: Any) -> None:
     assert difference is not None and difference.startswith(path)
 
 
+def applied(**changes: Any) -> dict[str, Any]:
+    """As the API server keeps it after our apply: with the record of the fields that are ours."""
+    found = live(**changes)
+    made = manifest(**changes)
+    ours = {"manager": naming.FIELD_MANAGER, "operation": "Apply", "fieldsV1": owned(made)}
+    other = {"manager": "kserve", "operation": "Update", "fieldsV1": {"f:spec": {"f:other": {}}}}
+    found["metadata"]["managedFields"] = [other, ours]
+    return found
+
+
+def owned(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return {f"f:{key}": owned(item) for key, item in value.items() if key not in ("apiVersion", "kind", "name")}
+    if isinstance(value, list) and value and "name" in value[0]:
+        return {f'k:{{"name":"{item["name"]}"}}': {".": {}, "f:name": {}} | owned(item) for item in value}
+    return {}
+
+
+@pytest.mark.parametrize(
+    "before, path",
+    [
+        ({"env": [{"name": "A", "value": "1"}]}, 'spec.predictor.model.env[{"name":"A"}]'),
+        (
+            {"resources": {"limits": {"cpu": 1, "nvidia.com/gpu": 1}}},
+            "spec.predictor.model.resources.limits.nvidia.com/gpu",
+        ),
+        (
+            {"resources": {"limits": {"cpu": 1}, "requests": {"memory": "1Gi"}}},
+            "spec.predictor.model.resources.requests",
+        ),
+    ],
+)
+def test_what_the_manifest_no_longer_says_is_taken_away(before: dict[str, Any], path: str) -> None:
+    after = {"resources": {"limits": {"cpu": 1}}} if "resources" in before else {}
+    assert serving.differs(manifest(**before), applied(**before)) is None
+    assert serving.differs(manifest(**after), applied(**before)) == path
+
+
+def test_what_others_added_stays() -> None:
+    found = applied()
+    found["spec"]["predictor"]["model"]["env"].insert(0, {"name": "INJECTED", "value": "x"})
+    assert serving.differs(manifest(), found) is None
+
+
+def test_kserves_spelling_of_amounts_is_no_difference() -> None:
+    wanted = manifest(resources={"requests": {"cpu": "1000m", "memory": "0.5Gi"}, "limits": {"cpu": 1}})
+    found = live(resources={"requests": {"cpu": "1", "memory": "512Mi"}, "limits": {"cpu": "1"}})
+    assert serving.differs(wanted, found) is None
+    found["spec"]["predictor"]["model"]["resources"]["limits"]["cpu"] = "2"
+    assert serving.differs(wanted, found) == "spec.predictor.model.resources.limits.cpu"
+
+
+def test_an_empty_value_is_left_out_as_kserve_does() -> None:
+    assert predictor(env=[{"name": "A", "value": ""}])["model"]["env"][0] == {"name": "A"}
+
+
 # Rolled out, and answering
 
 

@@ -12,8 +12,9 @@ from sklearn_operator.core.settings import Settings
 from sklearn_operator.runtime import cache as caching
 from sklearn_operator.runtime import resources
 from sklearn_operator.runtime.executor import Executor
+from sklearn_operator.runtime.ledger import Ledger
 from sklearn_operator.runtime.metrics import Metrics
-from sklearn_operator.runtime.observer import Ledger, Observer
+from sklearn_operator.runtime.observer import Observer
 from sklearn_operator.runtime.reconciler import Reconciler
 from sklearn_operator.runtime.runs import Runs
 
@@ -44,10 +45,10 @@ class Cluster(memory_kubernetes.MemoryKubernetes):
             raise self.refuse_reads
         return await super().get(resource, namespace, name)
 
-    async def apply(self, resource: Any, namespace: str, body: Any) -> dict[str, Any]:
+    async def apply(self, resource: Any, namespace: str, body: Any, *, revision: str | None) -> dict[str, Any]:
         if self.refuse_apply is not None:
             raise self.refuse_apply
-        return await super().apply(resource, namespace, body)
+        return await super().apply(resource, namespace, body, revision=revision)
 
 
 class Prober:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from datetime import timedelta
 
 import pytest
 
-from sklearn_operator.backends import errors, kubernetes
+from sklearn_operator.backends import errors, kubernetes, s3
 from sklearn_operator.core import actions
+from sklearn_operator.core.observed import RunState
 from sklearn_operator.runtime.executor import Pass
-from sklearn_operator.runtime.observer import Ledger
+from sklearn_operator.runtime.ledger import Ledger
 from unit.runtime_room.rooms import KEY, NOW, SPEC, Room
+
+
+class Sticky(s3.MemoryArtifactStore):
+    """Says that it deleted, and did not."""
+
+    async def delete(self, root: str) -> int:
+        return await self.count(root)
 
 
 async def trained(room: Room) -> None:
@@ -139,8 +148,10 @@ async def test_a_model_that_is_gone_leaves_nothing_in_the_ledger() -> None:
 async def test_a_released_version_leaves_the_ledger() -> None:
     room = Room()
     room.ledger.unsubmitted |= {("one", 1), ("one", 2), ("two", 1)}
-    room.ledger.forget_version("one")
+    room.ledger.ending_since |= {"run-of-one": NOW, "run-of-two": NOW}
+    room.ledger.forget_version("one", ["run-of-one"])
     assert room.ledger.unsubmitted == {("two", 1)}
+    assert room.ledger.ending_since == {"run-of-two": NOW}
 
 
 async def test_actions_done_twice_lead_to_the_same_place() -> None:
@@ -156,7 +167,7 @@ async def test_actions_done_twice_lead_to_the_same_place() -> None:
         actions.SubmitRun("digits-v1", 1),
         actions.TerminateRun(run_id, "digits-v1"),
         actions.DeleteRun(run_id, "digits-v1"),
-        actions.DeleteInferenceService("digits"),
+        actions.DeleteInferenceService("digits", ""),
         actions.DeleteArtifacts("digits-v1", "s3://models/x"),
         actions.DeleteVersion("digits-v1"),
     ]
@@ -213,3 +224,80 @@ def test_what_was_sent_before_this_process_began_counts_from_its_beginning() -> 
     assert ledger.last_sent("never-seen") == NOW
     ledger.submitted_at["seen"] = NOW + timedelta(seconds=5)
     assert ledger.last_sent("seen") == NOW + timedelta(seconds=5)
+
+
+async def test_a_pipeline_server_that_is_down_does_not_keep_a_deleted_model_serving() -> None:
+    room = Room()
+    await trained(room)
+    await room.settle()
+    assert room.names("inferenceservices") == ["digits"]
+    await room.cluster.delete(kubernetes.MODELS, KEY.namespace, KEY.name)
+    room = Room(cluster=room.cluster, kfp=room.kfp, store=room.store)
+    for _ in range(3):
+        room.kfp.fail_next("find_run", errors.Transient("kfp: cannot connect"))
+        with pytest.raises(errors.Transient):
+            await room.reconciler.reconcile(KEY)
+    assert room.names("inferenceservices") == []
+    assert "kfp: cannot connect" in room.condition("Reconciling")["message"]
+    before = room.cluster.writes
+    room.kfp.fail_next("find_run", errors.Transient("kfp: cannot connect"))
+    with pytest.raises(errors.Transient):
+        await room.reconciler.reconcile(KEY)
+    assert room.cluster.writes == before
+
+
+async def test_a_version_of_somebody_else_is_not_counted_and_not_overwritten() -> None:
+    room = Room()
+    await room.create()
+    labels = {"sklearn-operator.io/model": "digits"}
+    body = {"metadata": {"name": "digits-v1", "labels": labels}, "spec": {"number": 1, "trainingHash": "x"}}
+    await room.cluster.create(kubernetes.VERSIONS, KEY.namespace, body)
+    with pytest.raises(errors.Rejected, match="digits-v1 exists and does not belong to this SklearnModel; delete it"):
+        await room.reconciler.reconcile(KEY)
+    assert "delete it" in room.condition("Reconciling")["message"]
+    await room.cluster.delete(kubernetes.VERSIONS, KEY.namespace, "digits-v1")
+    await room.settle()
+    assert list(room.kfp.posts.values()) == [1]
+
+
+async def test_the_versions_of_a_former_namesake_are_let_go() -> None:
+    room = Room()
+    await room.create()
+    metadata = {
+        "name": "digits-v7",
+        "labels": {"sklearn-operator.io/model": "digits"},
+        "ownerReferences": [{"uid": "of-another-life"}],
+        "finalizers": ["sklearn-operator.io/cleanup"],
+    }
+    body = {"metadata": metadata, "spec": {"number": 7, "trainingHash": "x"}}
+    await room.cluster.create(kubernetes.VERSIONS, KEY.namespace, body)
+    await room.cluster.delete(kubernetes.VERSIONS, KEY.namespace, "digits-v7")
+    await room.settle()
+    assert room.names("sklearnmodelversions") == ["digits-v1"]
+
+
+async def test_a_document_that_is_too_large_fails_its_version_and_nothing_else() -> None:
+    room = Room()
+    await room.create()
+    await room.settle()
+    uid = room.cluster.objects["sklearnmodelversions", KEY.namespace, "digits-v1"]["metadata"]["uid"]
+    room.store.objects[f"s3://models/default/digits/v1-{uid[:8]}/result.json"] = b" " * (5 * 1024 * 1024)
+    room.kfp.move(next(iter(room.kfp.posts)), RunState.SUCCEEDED)
+    room = Room(cluster=room.cluster, kfp=room.kfp, store=room.store)
+    await room.settle()
+    assert "larger than" in room.condition("Trained")["message"]
+
+
+async def test_artifacts_that_will_not_go_are_told_and_not_deleted_as_fast_as_we_can() -> None:
+    room = Room()
+    await trained(room)
+    uid = room.cluster.objects["sklearnmodelversions", KEY.namespace, "digits-v1"]["metadata"]["uid"]
+    room.kfp.move(next(iter(room.kfp.posts)), RunState.SUCCEEDED)
+    room.store = Sticky()
+    room.store.objects[f"s3://models/default/digits/v1-{uid[:8]}/model.joblib"] = b"x"
+    room.__post_init__()
+    await room.cluster.delete(kubernetes.MODELS, KEY.namespace, KEY.name)
+    for _ in range(6):
+        with contextlib.suppress(errors.Transient):
+            await room.reconciler.reconcile(KEY)
+    assert "still there" in room.condition("Reconciling")["message"]

@@ -95,3 +95,55 @@ async def test_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     setup = Setup(10)
     await setup.look()
     assert len(setup.runs._seen) == 5
+
+
+class Silent(Counting):
+    """Does not answer until it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = asyncio.Event()
+        self.waiting = 0
+        self.asked = asyncio.Event()
+
+    async def find_run(self, *, namespace: str, run_id: str, display_name: str) -> Run | None:
+        self.waiting += 1
+        self.asked.set()
+        try:
+            await self.answers.wait()
+        finally:
+            self.waiting -= 1
+        return await super().find_run(namespace=namespace, run_id=run_id, display_name=display_name)
+
+
+async def test_a_server_that_is_silent_is_waited_for_by_one_question_at_a_time() -> None:
+    now = 0.0
+    kfp = Silent()
+    runs = room.Runs(kfp, 1.0, lambda: now)
+    kfp.answers.set()
+    kfp.fail_next("find_run", errors.Transient("kfp: no answer in time"))
+    with pytest.raises(errors.Transient):
+        await runs.find("ns", "first", "first")
+    kfp.answers.clear()
+    now = 5.0
+    trial = asyncio.create_task(runs.find("ns", "second", "second"))
+    kfp.asked.clear()
+    await kfp.asked.wait()
+    for other in ("third", "fourth"):
+        with pytest.raises(errors.Transient, match="no answer in time"):
+            await runs.find("ns", other, other)
+    assert kfp.waiting == 1
+    kfp.answers.set()
+    assert await trial is None
+    assert await runs.find("ns", "third", "third") is None
+
+
+async def test_trouble_is_not_asked_after_again_at_once() -> None:
+    setup = Setup(1)
+    setup.kfp.fail_next("find_run", errors.Transient("down"))
+    for expected in (1, 1):
+        with pytest.raises(errors.Transient, match="down"):
+            await setup.runs.find("ns", "run-0", "run-0")
+        assert setup.kfp.finds == expected
+    setup.now = 1.0
+    assert await setup.runs.find("ns", "run-0", "run-0") is not None

@@ -143,7 +143,7 @@ def test_a_table_over_the_limit_is_refused_with_the_limit(suffix: str, tmp_path:
 
 
 def test_columns_that_nobody_needs_are_not_read(tmp_path: Path) -> None:
-    wide = pd.DataFrame({f"c{n}": np.random.default_rng(n).random(50_000) for n in range(20)}).assign(y=1.0)
+    wide = pd.DataFrame({f"c{n}": np.random.default_rng(n).random(50_000) for n in range(60)}).assign(y=1.0)
     wide.to_parquet(tmp_path / "k.parquet", index=False)
     found = files.Files((files.File("k.parquet", tmp_path / "k.parquet"),), "")
     data = given.parsed(given.config(tmp_path, target="y", source={"uri": "file:///k.parquet"})).data

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 import steps_given as given
 from obstore.store import S3Store
 
-from sklearn_steps import contract, errors, objectstore, tasks
+from sklearn_steps import contract, errors, objectstore, publish, tasks
 
 
 def bucket(store: dict[str, str], name: str | None = None) -> S3Store:
@@ -67,6 +69,54 @@ def test_the_folder_of_another_run_is_left_alone(store: dict[str, str]) -> None:
     told = failed(json.dumps(given.config(uri, runId="another")), uri, store)
     assert (told["reason"], told["step"], told["runId"]) == ("PublishedByAnother", "publish", "another")
     assert document(store, uri + contract.RESULT)["runId"] == given.RUN_ID
+
+
+class Overtaken(objectstore.Location):
+    """Another execution does something just before the result is written."""
+
+    meanwhile: Callable[[], object]
+
+    def create_child(self, name: str, content: bytes) -> bool:
+        self.meanwhile()
+        return super().create_child(name, content)
+
+
+def executed(tmp_path: Path) -> tuple[contract.RunConfig, Path, Path]:
+    """The configuration of a run, and the folders that its training and evaluation left."""
+    text = json.dumps(given.config(tmp_path / "out"))
+    part, rest, model, evaluation = (tmp_path / name for name in ("part", "rest", "model", "evaluation"))
+    tasks.prepare(text, part, rest)
+    tasks.train(text, part, model)
+    tasks.evaluate(text, model, rest, evaluation)
+    return contract.RunConfig.model_validate_json(text), model, evaluation
+
+
+def overtaken(config: contract.RunConfig, meanwhile: Callable[[Path], object]) -> Overtaken:
+    target = Overtaken(config.artifact_uri, objectstore.Credentials.store({}), "artifacts.uri")
+    target.meanwhile = lambda: meanwhile(Path(config.artifact_uri.removeprefix("file://")))
+    return target
+
+
+def test_of_two_executions_the_one_whose_result_counts_has_the_last_word(tmp_path: Path) -> None:
+    config, model, evaluation = executed(tmp_path)
+    target = overtaken(config, lambda out: (out / contract.MODEL).write_bytes(b"of another execution"))
+    result = publish.publish(config, model, evaluation, target)
+    written = (tmp_path / "out" / contract.MODEL).read_bytes()
+    assert hashlib.sha256(written).hexdigest() == result.artifact.sha256
+
+
+def test_the_other_one_fails_unless_its_bytes_are_the_same(tmp_path: Path) -> None:
+    config, model, evaluation = executed(tmp_path)
+    target = objectstore.Location(config.artifact_uri, objectstore.Credentials.store({}), "artifacts.uri")
+    first = publish.publish(config, model, evaluation, target)
+    path = tmp_path / "out" / contract.RESULT
+    same = path.read_bytes()
+    path.unlink()
+    assert publish.publish(config, model, evaluation, overtaken(config, lambda _: path.write_bytes(same))) == first
+    path.unlink()
+    other = same.replace(first.artifact.sha256.encode(), b"0" * 64)
+    with pytest.raises(errors.UserError, match="another execution of run"):
+        publish.publish(config, model, evaluation, overtaken(config, lambda _: path.write_bytes(other)))
 
 
 def test_two_writers_of_one_result_have_one_winner(store: dict[str, str]) -> None:
