@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -101,6 +101,9 @@ def _version(words: Mapping[str, Any], wish: str) -> Any:
             "servedAt": "2026-01-01T11:00:00Z",
             "run": {"id": naming.run_id(uid, 1), "name": "n", "state": "SUCCEEDED", "attempt": 1},
         }
+        if "served" in words:
+            row = {"type": "Served", "status": words["served"], "lastTransitionTime": "2026-01-01T11:00:00Z"}
+            status = status | {"conditions": [row]}
     elif (status.get("run") or {}).get("id") == "run-id":
         status = status | {"run": status["run"] | {"id": naming.run_id(uid, 1)}}
     trigger = words.get("trigger", "")
@@ -219,7 +222,10 @@ def _reported(model: Any, known: Any, serving_seen: Any, wish: str) -> Any:
 
 def at(thing: Any, path: str) -> Any:
     for part in path.split("."):
-        thing = thing.get(part) if isinstance(thing, Mapping) else getattr(thing, part, None)
+        if isinstance(thing, Sequence):
+            thing = thing[int(part)]
+        else:
+            thing = thing.get(part) if isinstance(thing, Mapping) else getattr(thing, part, None)
     return thing
 
 

@@ -125,7 +125,7 @@ _VERSION_COLUMNS = [
     _column("Phase", ".status.phase"),
     _column("Metric", ".status.metric"),
     _column("Trigger", ".spec.trigger.type"),
-    _column("Serving", ".status.servedAt", "date", about="Since it first answered requests"),
+    _column("Serving", '.status.conditions[?(@.type=="Served")].status', about="Whether it answers requests now"),
     _column("Age", ".metadata.creationTimestamp", "date"),
 ]
 _NAME_RULE = {

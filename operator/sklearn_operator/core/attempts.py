@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sklearn_operator import api
-from sklearn_operator.core import actions, naming, observed, outcomes, times, wording
+from sklearn_operator.core import actions, naming, observed, outcomes, times, version_report, wording
 from sklearn_operator.core.settings import Settings
 
 
@@ -215,10 +215,11 @@ def _fail(version: observed.Version, run: observed.Run | None, failure: observed
     return Step(status=status | {"run": recorded} if recorded else status)
 
 
-def refused(version: observed.Version, message: str) -> observed.Json:
+def refused(version: observed.Version, message: str, now: datetime) -> observed.Json:
     """The status of a version whose run the pipeline server will not take."""
     text = wording.message(f"the pipeline server refuses the run: {message}")
-    return {"phase": "Failed", "failure": {"step": "run", "reason": "RunRefused", "message": text}}
+    failure = {"step": "run", "reason": "RunRefused", "message": text}
+    return version_report.trained(version, {"phase": "Failed", "failure": failure}, now)
 
 
 def _failure(step: str, reason: str, message: str) -> dict[str, Any]:

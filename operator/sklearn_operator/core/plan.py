@@ -20,9 +20,9 @@ from sklearn_operator.core import (
     parameters,
     report,
     serving,
-    times,
     training,
     validation,
+    version_report,
     versions,
 )
 from sklearn_operator.core.settings import Settings
@@ -45,18 +45,24 @@ class Plan:
 class _Draft:
     """Collects steps while one plan is made."""
 
+    now: datetime
     actions: list[actions.Action] = field(default_factory=list)
     look_again: timedelta | None = None
 
     def add(self, version: observed.Version, step: attempts.Step) -> observed.Version:
         """Records the step; returns the version as it will be."""
         after = version
-        if step.status is not None and step.status != version.status:
-            self.actions.append(actions.ReportVersion(version.name, step.status))
-            after = replace(version, status=step.status)
+        if step.status is not None:
+            after = self.report(version, version_report.trained(version, step.status, self.now))
         self.actions.extend(step.actions)
         self.wait(step.look_again)
         return after
+
+    def report(self, version: observed.Version, status: observed.Json) -> observed.Version:
+        if status == version.status:
+            return version
+        self.actions.append(actions.ReportVersion(version.name, status))
+        return replace(version, status=status)
 
     def wait(self, delay: timedelta | None) -> None:
         if delay is not None:
@@ -76,7 +82,7 @@ def plan(seen: observed.Observed, settings: Settings, catalogue: parameters.Cata
 
 
 def _reconcile(seen: observed.Observed, spec: api.SklearnModelSpec, settings: Settings, now: datetime) -> Plan:
-    draft = _Draft()
+    draft = _Draft(now)
     wish = training.training_hash(spec)
     known = _advance_versions(seen, settings, now, wish, spec.suspend, draft)
     if naming.FINALIZER not in seen.model.finalizers:
@@ -100,7 +106,7 @@ def _reconcile(seen: observed.Observed, spec: api.SklearnModelSpec, settings: Se
         progress=_progress(seen),
     )
     status = report.status(situation)
-    known = _stamp_served(known, answering, status, seen.model, now, draft)
+    known = _stamp_served(known, answering, status, seen.model, draft)
     if spec.serving is None or verdict.live:
         _prune(known, spec, _needed(seen, answering, target), draft)
     return _finish(draft, seen.model, status)
@@ -213,16 +219,20 @@ def _stamp_served(
     answering: str | None,
     status: observed.Json,
     model: observed.Model,
-    now: datetime,
     draft: _Draft,
 ) -> tuple[observed.Version, ...]:
-    """Records the first time of serving, after the model's own report of it went out."""
-    for index, version in enumerate(known):
-        if version.name == answering and not version.status.get("servedAt") and status == model.status:
-            stamped = dict(version.status) | {"servedAt": times.text(now)}
-            draft.actions.append(actions.ReportVersion(version.name, stamped))
-            return (*known[:index], replace(version, status=stamped), *known[index + 1 :])
-    return known
+    """Records on the versions which of them serves, after the model's own report of it went out."""
+    if answering is None or status != model.status:
+        return known
+    stamped = []
+    for version in known:
+        said = version_report.says_served(version)
+        if version.name == answering and (said == "False" or not version.status.get("servedAt")):
+            version = draft.report(version, version_report.served(version, draft.now))
+        elif version.name != answering and said == "True":
+            version = draft.report(version, version_report.replaced(version, answering, draft.now))
+        stamped.append(version)
+    return tuple(stamped)
 
 
 def _prune(
@@ -243,7 +253,7 @@ def _needed(seen: observed.Observed, answering: str | None, target: observed.Ver
 
 def _refuse(seen: observed.Observed, settings: Settings, refusal: validation.NotAccepted, now: datetime) -> Plan:
     """Nothing new is started; what runs ends, what serves goes on serving."""
-    draft = _Draft()
+    draft = _Draft(now)
     known = _advance_versions(seen, settings, now, None, True, draft)
     target = versions.serving_target(known, None)
     answering = serving.answering(seen.serving, _reported(seen.model))
@@ -264,7 +274,7 @@ def _refuse(seen: observed.Observed, settings: Settings, refusal: validation.Not
 def _take_down(seen: observed.Observed, settings: Settings, now: datetime) -> Plan:
     if naming.FINALIZER not in seen.model.finalizers:
         return Plan()
-    draft = _Draft()
+    draft = _Draft(now)
     waiting: list[str] = []
     service = seen.serving.service
     if service is not None and serving.is_ours(service, seen.model):

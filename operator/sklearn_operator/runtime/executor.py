@@ -96,7 +96,7 @@ class Executor:
 
     async def refuse(self, current: Pass, version: observed.Version, message: str) -> None:
         """Records that the pipeline server will not take the version's run."""
-        await self._report_version(current, version, attempts.refused(version, message))
+        await self._report_version(current, version, attempts.refused(version, message, self._now()))
 
     async def release_orphans(self, key: observed.ModelKey, uid: str | None) -> None:
         """Lets go of leaving versions whose model is gone; with it went the word on their artifacts, which stay.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 
-from sklearn_sandbox.kserve import names
+from sklearn_sandbox.kserve import amounts, names
 from sklearn_sandbox.kserve.names import Json
 
 #: The old forms that become `model`. A manifest that uses them differs from what is stored for ever after.
@@ -38,8 +38,15 @@ def _adopt_old_form(predictor: Json) -> None:
 
 
 def _as_go_writes_it(predictor: Json) -> None:
-    """A container's name and resources are written by Go even where they are empty."""
+    """A container's name and resources are there even where they are empty, an empty value of a variable never is."""
     for form in ("model", *_OLD_FORMS):
-        if predictor.get(form) is not None:
-            predictor[form].setdefault("name", "")
-            predictor[form].setdefault("resources", {})
+        container = predictor.get(form)
+        if container is None:
+            continue
+        container.setdefault("name", "")
+        asked = container.setdefault("resources", {})
+        for kind in asked.keys() & {"requests", "limits"}:
+            asked[kind] = {name: amounts.canonical(value) for name, value in asked[kind].items()}
+        for variable in container.get("env") or ():
+            if variable.get("value") == "":
+                del variable["value"]

@@ -213,7 +213,7 @@ def test_an_absent_run_of_a_superseded_version_may_still_surface() -> None:
 
 
 def test_a_refusal_of_the_pipeline_server_is_told_shortened() -> None:
-    status = attempts.refused(builders.version(), "x" * 5000)
+    status = attempts.refused(builders.version(), "x" * 5000, builders.NOW)
     assert status["failure"]["reason"] == "RunRefused" and len(status["failure"]["message"].encode()) <= 1024
 
 
