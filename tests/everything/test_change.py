@@ -128,21 +128,42 @@ def test_a_change_of_the_model_goes_from_one_version_to_the_next_and_back(served
     assert executions(served, "switched") == [1, 1]
 
 
+def variables(town: towns.Town, name: str) -> list[set[str]]:
+    """The names of the manifest's own variables in each serving container of the model."""
+    return [
+        {variable["name"] for variable in container["env"] if variable["name"] in ("GREETING", "NOTHING")}
+        for pod in town.get("pods")
+        if pod["metadata"]["labels"].get("serving.kserve.io/inferenceservice") == name
+        for container in pod["spec"]["containers"]
+    ]
+
+
+def test_what_kserve_spells_otherwise_is_applied_once(served: towns.Town) -> None:
+    amounts = {"requests": {"cpu": "100m", "memory": "0.5Gi"}, "limits": {"cpu": 1, "memory": "1024Mi"}}
+    served.apply(tree("spelled", serving={"resources": amounts, "env": [{"name": "NOTHING", "value": ""}]}))
+    served.settled("spelled", "spelled-v1")
+    model = served.get("isvc", "spelled")["spec"]["predictor"]["model"]
+    assert model["resources"]["limits"] == {"cpu": "1", "memory": "1Gi"}
+    assert variables(served, "spelled") == [{"NOTHING"}]
+    before = served.operator.actions("ApplyInferenceService")
+    served.kubectl("annotate", "skm/spelled", "sklearn-operator.io/retrain=now")
+    served.settled("spelled", "spelled-v2")
+    assert served.operator.actions("ApplyInferenceService") == before + 1
+
+
 def test_a_change_of_serving_alone_does_not_train(served: towns.Town) -> None:
     greeting = {"name": "GREETING", "value": "hello"}
 
     def greeted() -> bool:
-        containers = [
-            container
-            for pod in served.get("pods")
-            if pod["metadata"]["labels"].get("serving.kserve.io/inferenceservice") == "scaled"
-            for container in pod["spec"]["containers"]
-        ]
-        return len(containers) == 1 and greeting in containers[0]["env"]
+        return variables(served, "scaled") == [{"GREETING"}]
 
     with calling(served, "scaled") as caller:
         served.apply(tree("scaled", serving={"env": [greeting]}))
         served.expect("the new pod alone", greeted, 90)
+        served.settled("scaled", "scaled-v1")
+        caller.answered_last("scaled-v1")
+        served.apply(tree("scaled"))
+        served.expect("a pod without it", lambda: variables(served, "scaled") == [set()], 90)
         served.settled("scaled", "scaled-v1")
         caller.answered_last("scaled-v1")
     assert set(caller.answers) == {"scaled-v1"}

@@ -200,6 +200,14 @@ class Operator:
         port = self.environment["SKLEARN_OPERATOR_HEALTH_PORT"]
         wait_for("the operator ready", lambda: self.alive() and _answers(f"http://127.0.0.1:{port}/readyz"), seconds)
 
+    def actions(self, kind: str) -> int:
+        """How many actions of that kind it has carried out since it was started."""
+        port = self.environment["SKLEARN_OPERATOR_HEALTH_PORT"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        prefix = f'sklearn_operator_actions_total{{action="{kind}"}} '
+        return sum(int(float(line.removeprefix(prefix))) for line in lines if line.startswith(prefix))
+
     def alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
 

@@ -58,14 +58,35 @@ class Trap:
 
 
 @dataclass
+class Gate:
+    """Holds back requests to ``server``: the one POST that ends in ``path``, or all of them where that is empty.
+
+    They go on when ``opened`` is set, whether or not anybody waits for the answer. ``abort``: nobody does.
+    """
+
+    server: str
+    path: str = ""
+    abort: bool = False
+    entered: asyncio.Event = field(default_factory=asyncio.Event)
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def holds(self, server: str, request: web.Request) -> bool:
+        if self.opened.is_set() or server != self.server:
+            return False
+        return not self.path or (request.method == "POST" and request.path.endswith(self.path))
+
+
+@dataclass
 class Proxy:
-    """``ports`` by server name; ``writes`` since the last ``reset``."""
+    """``ports`` by server name; ``writes`` since the last ``reset``; ``reads``: paths of GET requests."""
 
     upstreams: dict[str, tuple[str, ssl.SSLContext | None]]
     ports: dict[str, int] = field(default_factory=dict)
     writes: list[Write] = field(default_factory=list)
     trap: Trap | None = None
     refuse: dict[str, int] = field(default_factory=dict)
+    gate: Gate | None = None
+    reads: list[str] = field(default_factory=list)
 
     def reset(self) -> None:
         self.writes.clear()
@@ -80,6 +101,13 @@ class Proxy:
         if server in self.refuse:
             return web.Response(status=self.refuse[server], text="refused by the test")
         body = await request.read()
+        if request.method == "GET":
+            self.reads.append(request.path)
+        if self.gate is not None and self.gate.holds(server, request):
+            if self.gate.abort and request.transport is not None:
+                request.transport.abort()
+            self.gate.entered.set()
+            await self.gate.opened.wait()
         trap = self._count(server, request)
         if trap is not None and trap.when == "before":
             self._spring(trap, request)
