@@ -60,7 +60,7 @@ def test_the_columns_are_those_of_the_contract(digits: towns.Town) -> None:
     headings, row = table(digits, "skmv")
     assert headings == ["NAME", "MODEL", "NUMBER", "PHASE", "METRIC", "TRIGGER", "SERVING", "AGE"]
     assert row[:6] == [f"{MODEL}-v1", MODEL, "1", "Succeeded", "accuracy=0.969", "SpecChange"]
-    assert re.fullmatch(r"\d+[smh]\d*s?", row[6])
+    assert row[6] == "True"
 
 
 def test_one_command_shows_both_kinds(digits: towns.Town) -> None:

@@ -110,12 +110,8 @@ def _ended(version: observed.Version, seen: observed.Attempt, run: observed.Run,
             return Step(status=_running(version, run, context), look_again=timedelta(seconds=1))
         detail = seen.outcome.invalid if seen.outcome and seen.outcome.invalid else "it left no result.json"
         return _fail(version, run, _failure("publish", "ResultMissing", f"the run succeeded but {detail}"))
-    failure = (
-        outcomes.failure(seen.outcome)
-        or outcomes.from_pods(seen.troubles)
-        or _failure(
-            "run", "RunFailed", f"run {run.name} ended {run.state.value} and left no message; see its pods' logs"
-        )
+    failure = outcomes.cause(seen.outcome, seen.troubles) or (
+        _failure("run", "RunFailed", f"run {run.name} ended {run.state.value} and left no message; see its pods' logs")
     )
     attempts = int((version.training.get("training") or {}).get("attempts") or 1)
     if version.attempt < attempts and not failure.get("permanent"):

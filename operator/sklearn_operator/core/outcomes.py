@@ -78,6 +78,14 @@ def failure(outcome: observed.Outcome | None) -> dict[str, Any] | None:
     return document
 
 
+def cause(outcome: observed.Outcome | None, troubles: Sequence[observed.PodTrouble]) -> dict[str, Any] | None:
+    """Why the run failed: the task's own word, unless a later try of the task was killed before it could speak."""
+    told, killed = failure(outcome), any(trouble.reason == "OOMKilled" for trouble in troubles)
+    if told is not None and (told.get("permanent") or not killed):
+        return told
+    return from_pods(troubles) or told
+
+
 def hopeless(troubles: Sequence[observed.PodTrouble], now: datetime, grace: timedelta) -> observed.PodTrouble | None:
     """A pod that will not start until a person acts, once that has lasted longer than a passing hiccup."""
     for trouble in troubles:

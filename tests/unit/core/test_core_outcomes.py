@@ -31,6 +31,14 @@ def judged(result: Any = None, failure: Any = None) -> observed.Outcome:
     return outcomes.judge(documents[0], documents[1], RUN)
 
 
+def test_a_task_that_was_killed_after_it_had_told_of_passing_trouble_was_killed() -> None:
+    killed = observed.PodTrouble("pod-2", "OOMKilled", "")
+    passing = observed.Outcome(failure={"step": "train", "reason": "Store", "message": "m", "permanent": False})
+    final = observed.Outcome(failure={"step": "train", "reason": "Target", "message": "m", "permanent": True})
+    found = [outcomes.cause(*seen) for seen in ((passing, ()), (passing, (killed,)), (final, (killed,)))]
+    assert [cause and cause["reason"] for cause in found] == ["Store", "OOMKilled", "Target"]
+
+
 def test_a_result_and_a_failure_of_this_run() -> None:
     good = judged(RESULT)
     assert good.result is not None and good.result["metrics"] == {"accuracy": 0.9}
