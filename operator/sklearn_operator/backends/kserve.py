@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -22,20 +23,26 @@ _RELATIVE = 1e-6
 _ANSWER_LIMIT = 1024 * 1024
 
 
+@dataclass(frozen=True)
+class Row:
+    """One recorded row: its cells by column, and what the model said to it."""
+
+    columns: Sequence[str]
+    values: Sequence[Any]
+    expected: Sequence[Any]
+
+
 class HttpProber:
-    """Sends the first golden row to a model over V2 and compares the answer."""
+    """See ``ports.Prober``: sends the row to the model over V2."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
 
     async def check(self, *, address: str, model: str, version: str, golden: bytes) -> str | None:
-        """None when the answer proves the version; else why not. Never raises for anything the server does."""
-        try:
-            row = orjson.loads(golden)
-            body = orjson.dumps(request_for(row["columns"], row["rows"][:1]))
-            expected = row["outputs"]["predict"][:1]
-        except (orjson.JSONDecodeError, KeyError, TypeError, IndexError) as error:
-            return f"golden.json cannot be read ({type(error).__name__})"
+        row = first_row(golden)
+        if isinstance(row, str):
+            return row
+        body = orjson.dumps(request_for(row.columns, [row.values]))
         url = f"{address.rstrip('/')}/v2/models/{model}/infer"
         try:
             async with asyncio.timeout(_WHOLE), self._client.stream("POST", url, content=body) as answer:
@@ -48,7 +55,17 @@ class HttpProber:
                         return f"{url} answers with more than {_ANSWER_LIMIT} bytes"
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, TimeoutError) as error:
             return f"no answer from {url}: {type(error).__name__}"
-        return _compare(content, version, expected)
+        return compare(content, version, row.expected)
+
+
+def first_row(golden: bytes) -> Row | str:
+    """The first of the recorded rows, or why there is none."""
+    try:
+        document = orjson.loads(golden)
+        values, expected = document["rows"][0], document["outputs"]["predict"][:1]
+        return Row(list(document["columns"]), list(values), list(expected))
+    except (orjson.JSONDecodeError, KeyError, TypeError, IndexError) as error:
+        return f"golden.json cannot be read ({type(error).__name__})"
 
 
 def request_for(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
@@ -71,7 +88,8 @@ def _datatype(values: Sequence[Any]) -> str:
     return "FP64"
 
 
-def _compare(content: bytes, version: str, expected: Sequence[Any]) -> str | None:
+def compare(content: bytes, version: str, expected: Sequence[Any]) -> str | None:
+    """None when the V2 answer is that of ``version`` and the recorded one; else what it is instead."""
     try:
         answer = orjson.loads(content)
         answered_by = answer.get("model_version")

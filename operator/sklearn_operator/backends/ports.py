@@ -70,3 +70,13 @@ class ArtifactStore(Protocol):
 
     async def delete(self, root: str) -> int:
         """Deletes them and returns how many there were."""
+
+
+class Prober(Protocol):
+    """Asks a served model whether it is the version that it should be."""
+
+    async def check(self, *, address: str, model: str, version: str, golden: bytes) -> str | None:
+        """None when an answer of ``version`` to the first row of ``golden`` is the recorded one; else why not.
+
+        Never raises for anything that the server does.
+        """

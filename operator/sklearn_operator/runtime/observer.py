@@ -50,7 +50,7 @@ class Observer:
         cache: Cache,
         runs: Runs,
         store: ports.ArtifactStore,
-        prober: kserve.HttpProber,
+        prober: ports.Prober,
         settings: Settings,
         ledger: Ledger,
         clock: Callable[[], float] = time.monotonic,
