@@ -23,6 +23,7 @@ class Kind(enum.Enum):
     INT = "whole numbers"
     BOOL = "booleans"
     TEXT = "strings"
+    TIME = "times"
     OTHER = "values"
 
 
@@ -42,25 +43,27 @@ class Feature:
 
     @property
     def numeric(self) -> bool:
-        return self.kind in (Kind.FLOAT, Kind.INT, Kind.BOOL)
+        return self.kind in (Kind.FLOAT, Kind.INT, Kind.BOOL, Kind.TIME)
 
     @property
     def v2_type(self) -> str:
         """The tensor datatype that the V2 protocol has for this column."""
-        return _V2_TYPES.get(self.dtype, "BYTES")
+        return "BYTES" if self.kind is Kind.TIME else _V2_TYPES.get(self.dtype, "BYTES")
 
 
 @dataclass(frozen=True)
 class Schema:
     """All input columns, in the order of the estimator.
 
-    ``named``: training gave a table with column names. ``frame``: so must serving. ``matrix_dtype``: the one dtype in
-    which a plain matrix of numbers holds all columns, or None where columns have to be built one by one.
+    ``named``: training gave a table with column names. ``frame``: so must serving. ``ignored``: further columns of the
+    table trained on, at which the model never looks; a row may have them. ``matrix_dtype``: the one dtype in which a
+    plain matrix of numbers holds all columns, or None where columns have to be built one by one.
     """
 
     features: tuple[Feature, ...]
     named: bool
     frame: bool
+    ignored: frozenset[str] = frozenset()
     names: tuple[str, ...] = field(init=False)
     index: Mapping[str, int] = field(init=False)
     matrix_dtype: str | None = field(init=False)
@@ -73,6 +76,7 @@ class Schema:
 
     def check_names(self, given: Sequence[str], where: str) -> None:
         """Every column once, none unknown; the order is free."""
+        given = [name for name in given if name not in self.ignored]
         if unknown := [name for name in given if name not in self.index]:
             raise errors.RequestError(
                 f"{where}: unknown column {errors.listed(unknown)}; the columns are {errors.listed(self.names)}"
@@ -92,8 +96,11 @@ def _matrix_dtype(features: Sequence[Feature], frame: bool) -> str | None:
     return str(np.result_type(*dtypes))
 
 
-def _kind(dtype: str, samples: Sequence[Any]) -> Kind:
+def _kind(item: Mapping[str, Any], samples: Sequence[Any]) -> Kind:
     """An ``object`` column says nothing about itself, so the recorded rows decide whether it is text."""
+    dtype = str(item.get("dtype", "float64"))
+    if item.get("kind") == "datetime":
+        return Kind.TIME
     if dtype == "object":
         known = [value for value in samples if value is not None]
         return Kind.TEXT if known and all(isinstance(value, str) for value in known) else Kind.OTHER
@@ -104,9 +111,9 @@ def read(metadata: Mapping[str, Any], samples: Mapping[str, Sequence[Any]], mode
     """The schema on which the records and the estimator agree."""
     fitted = [str(name) for name in getattr(model, "feature_names_in_", ())]
     width = getattr(model, "n_features_in_", None)
-    recorded = {str(item["name"]): str(item.get("dtype", "float64")) for item in metadata.get("features") or ()}
+    recorded: dict[str, Mapping[str, Any]] = {str(item["name"]): item for item in metadata.get("features") or ()}
     if not recorded and width is not None:
-        recorded = dict.fromkeys(fitted or [f"x{position}" for position in range(width)], "float64")
+        recorded = {name: {} for name in fitted or [f"x{position}" for position in range(width)]}
     if fitted and set(fitted) != recorded.keys():
         raise errors.ArtifactError(
             f"metadata.json lists the features {errors.listed(recorded)}, "
@@ -115,10 +122,14 @@ def read(metadata: Mapping[str, Any], samples: Mapping[str, Sequence[Any]], mode
     if width is not None and width != len(recorded):
         raise errors.ArtifactError(f"metadata.json lists {len(recorded)} features, but the model takes {width}")
     ordered = fitted or list(recorded)
-    features = tuple(Feature(name, recorded[name], _kind(recorded[name], samples.get(name, ()))) for name in ordered)
+    features = tuple(
+        Feature(name, str(recorded[name].get("dtype", "float64")), _kind(recorded[name], samples.get(name, ())))
+        for name in ordered
+    )
     if not features:
         raise errors.ArtifactError("metadata.json lists no features and the model does not know its own")
-    return Schema(features=features, named=bool(fitted), frame=bool(fitted))
+    ignored = frozenset(map(str, metadata.get("ignored") or ())) - set(ordered)
+    return Schema(features=features, named=bool(fitted), frame=bool(fitted), ignored=ignored)
 
 
 def by_position(model: Any) -> bool:

@@ -1,7 +1,8 @@
 """From JSON values to the input of the model: one matrix, or one list of values per column.
 
-Invariant: a value is either taken for what it is or refused with its place; nothing is parsed, truncated or guessed.
-Missing values are null, and become NaN, as they were at training.
+Invariant: a value is either taken for what it is or refused with its place; nothing is truncated or guessed, and
+nothing is parsed but times, in the way in which training parsed them. Missing values are null, and become NaN, as they
+were at training.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_runtime import errors, schema
+from sklearn_steps import instants
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,6 +102,8 @@ def _column(feature: schema.Feature, values: Values, where: str) -> Any:
             return _whole(numbers(values, where), feature.dtype)
         case schema.Kind.BOOL:
             return _booleans(values, where)
+        case schema.Kind.TIME:
+            return _times(values, where)
         case schema.Kind.TEXT:
             return _typed(_texts(values, where), feature.dtype, where)
         case _:
@@ -120,9 +124,21 @@ def _booleans(values: Values, where: str) -> Array:
     for place, value in enumerate(values):
         if not (value is None or value is True or value is False or value in (0, 1)):
             raise errors.RequestError(f"{where}: value {place} is {errors.shown(value)}, not a boolean")
-    if None in values:
-        return _objects([math.nan if value is None else bool(value) for value in values])
+    if None in values:  # numbers, as training makes of booleans with gaps
+        return np.array([math.nan if value is None else float(value) for value in values])
     return np.fromiter(values, np.bool_, len(values))
+
+
+def _times(values: Values, where: str) -> Array:
+    """Seconds: of ISO 8601 text, or as they are."""
+    seconds: list[Any] = []
+    for place, value in enumerate(values):
+        try:
+            seconds.append(instants.seconds(value) if isinstance(value, str) else value)
+        except (ValueError, OverflowError) as exc:
+            text = f"{where}: value {place} is {errors.shown(value)}, not a time such as 2024-01-31T12:00:00Z"
+            raise errors.RequestError(text) from exc
+    return numbers(seconds, where).astype(np.float64, copy=False)
 
 
 def _texts(values: Values, where: str) -> Array:

@@ -86,6 +86,8 @@ def assemble(inputs: Sequence[Tensor], content_type: str | None, columns: schema
     if len(inputs) == 1 and content_type != "pd" and not _is_column(first, columns):
         return _matrix(first, columns), first.shape[0]
     columns.check_names([tensor.name for tensor in inputs], "inputs")
+    inputs = [tensor for tensor in inputs if tensor.name not in columns.ignored]
+    first = inputs[0]
     for tensor in inputs:
         if len(tensor.shape) not in (1, 2) or tensor.shape[1:] not in ((), (1,)):
             raise errors.RequestError(f"{tensor.where}: a column has shape [n] or [n, 1], got {list(tensor.shape)}")
@@ -197,7 +199,7 @@ def description(
 ) -> Mapping[str, Any]:
     """The model's metadata document: typed inputs and outputs, with -1 for the number of rows."""
     if columns.named or columns.matrix_dtype is None:
-        inputs = [{"name": f.name, "datatype": f.v2_type, "shape": [-1]} for f in columns.features]
+        inputs: list[dict[str, Any]] = [_described(feature) for feature in columns.features]
     else:
         inputs = [{"name": "input", "datatype": columns.features[0].v2_type, "shape": [-1, len(columns.features)]}]
     return {
@@ -207,3 +209,9 @@ def description(
         "inputs": inputs,
         "outputs": [{"name": o.name, "datatype": o.datatype, "shape": [-1, *o.shape[1:]]} for o in outputs],
     }
+
+
+def _described(feature: schema.Feature) -> dict[str, Any]:
+    """A column; times by the name that other servers of the protocol have for ISO 8601 text."""
+    described = {"name": feature.name, "datatype": feature.v2_type, "shape": [-1]}
+    return described | ({"parameters": {"content_type": "datetime"}} if feature.kind is schema.Kind.TIME else {})

@@ -81,7 +81,7 @@ def _describe(config: str, model: Artifact) -> None:
     parsed = contract.RunConfig.model_validate_json(config)
     model.metadata |= {
         "framework": "scikit-learn",
-        "estimator": parsed.estimator.class_,
+        "estimator": parsed.final.class_,
         "version": parsed.version,
         "published": parsed.artifact_uri,
     }

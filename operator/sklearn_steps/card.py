@@ -36,8 +36,17 @@ def render(
         roc=_path(drawn),
         features=features[:_MAX_FEATURES],
         more=max(0, len(features) - _MAX_FEATURES),
-        params=json.dumps(config.estimator.params, indent=2, ensure_ascii=False) if config.estimator.params else "",
+        params=_params(config),
     )
+
+
+def _params(config: contract.RunConfig) -> str:
+    """What the manifest says of the model, beyond its class."""
+    if config.pipeline is None:
+        said: Any = config.final.params
+    else:
+        said = [step.model_dump(mode="json", by_alias=True, exclude_defaults=True) for step in config.pipeline]
+    return json.dumps(said, indent=2, ensure_ascii=False) if said else ""
 
 
 def _shaded(drawn: curves.Curves) -> list[list[tuple[int, float]]]:

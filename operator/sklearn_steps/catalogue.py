@@ -72,6 +72,9 @@ def _entry(cls: type) -> dict[str, Any]:
         entry["predict"] = True
     if hasattr(cls, "fit") and "sample_weight" in inspect.signature(cls.fit).parameters:
         entry["weights"] = True
+    changes = transforms(cls)
+    if changes:
+        entry["transforms"] = changes
     delegate = _decided_by(named) if entry["kind"] == _UNDECIDED and hasattr(cls, "predict") else None
     if delegate:
         entry["kindFrom"] = delegate
@@ -103,6 +106,22 @@ def kind(cls: type) -> str:
     if issubclass(cls, base.TransformerMixin) and not hasattr(cls, "predict"):
         return "transformer"
     return _UNDECIDED
+
+
+def transforms(cls: type) -> str | None:
+    """What it changes as a step before a model: ``columns``, or one column of ``text``.
+
+    None for what cannot change rows that it was not fitted on, and for what is made for targets or dictionaries.
+    """
+    if not (hasattr(cls, "transform") and hasattr(cls, "fit")):
+        return None
+    if not any(parameter.default is parameter.empty for parameter in inspect.signature(cls).parameters.values()):
+        takes = cls().__sklearn_tags__().input_tags
+        if takes.string and not takes.two_d_array:
+            return "text"
+        if not takes.two_d_array:
+            return None
+    return "columns" if list(inspect.signature(cls.fit).parameters)[1] == "X" else None
 
 
 def _decided_by(parameters: dict[str, inspect.Parameter]) -> str | None:

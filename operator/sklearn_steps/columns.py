@@ -5,14 +5,17 @@ Invariant: a column that the manifest names exists, and no target is ever among 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sklearn_steps import contract, errors, parts, roles, tables
+from sklearn_steps import contract, errors, kinds, parts, roles, selection, tables
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_FEATURES = "data.features"
 
 
 def needed(names: list[str], data: contract.Data) -> list[str]:
@@ -25,8 +28,22 @@ def needed(names: list[str], data: contract.Data) -> list[str]:
     return [name for name in names if name in meant]
 
 
-def select(frame: pd.DataFrame, data: contract.Data) -> tuple[pd.DataFrame, Any, list[parts.Column]]:
+@dataclass
+class Selected:
     """Features (in the order of ``include``, else of the file), the target (None without one), what the features are.
+
+    ``ignored``: columns at which the model never looks.
+    """
+
+    X: pd.DataFrame
+    y: Any
+    columns: list[parts.Column]
+    ignored: list[str]
+    notes: list[str]
+
+
+def select(frame: pd.DataFrame, data: contract.Data, pipeline: selection.Pipeline | None = None) -> Selected:
+    """What of the table is learned from, and what is learned.
 
     The frame is used up on the way: it may be half of what memory holds.
     """
@@ -34,12 +51,19 @@ def select(frame: pd.DataFrame, data: contract.Data) -> tuple[pd.DataFrame, Any,
 
     chosen = _features(list(frame.columns), data)
     y = _target(frame, data)
+    found = {name: kinds.of(frame[name]) for name in chosen}
+    kept = selection.needed(pipeline, {name: kind for name, (kind, _) in found.items()})
     values: dict[str, Any] = {}
     columns = []
-    for name in chosen:
-        values[name], categorical = tables.column(frame.pop(name), name, "data.features")
-        columns.append(parts.Column(name=name, dtype=str(values[name].dtype), categorical=categorical))
-    return pd.DataFrame(values, columns=chosen), y, columns
+    for name in kept:
+        kind, times = found.pop(name)
+        column = frame.pop(name)
+        values[name], categorical = (times, False) if times is not None else tables.column(column, name, _FEATURES)
+        columns.append(parts.Column(name=name, dtype=str(values[name].dtype), categorical=categorical, kind=kind))
+    moments = [column.name for column in columns if column.kind == kinds.DATETIME]
+    notes = [f"times are seconds since 1970-01-01 UTC: {errors.listed(moments)}"] if moments else []
+    ignored = [name for name in chosen if name not in values]
+    return Selected(pd.DataFrame(values, columns=kept), y, columns, ignored, notes)
 
 
 def _known(name: str, names: list[str], field: str, reason: str) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
-from sklearn_steps import contract_tuning
+from sklearn_steps import contract_tuning, recipe
 from sklearn_steps.documents import Document as _Document
 from sklearn_steps.documents import FiniteFloat
 from sklearn_steps.documents import Strict as _Strict
@@ -141,16 +141,7 @@ class Data(_Strict):
         return {} if value is None else value
 
 
-class EstimatorSpec(_Strict):
-    """``{class, params}``; params hold typed values, and the same form again for nested estimators."""
-
-    class_: Annotated[str, pydantic.Field(alias="class")]
-    params: dict[str, Any] = pydantic.Field(default_factory=dict)
-
-    @pydantic.field_validator("params", mode="before")
-    @classmethod
-    def _none(cls, value: Any) -> Any:
-        return {} if value is None else value
+EstimatorSpec = recipe.EstimatorSpec
 
 
 class Evaluation(_Strict):
@@ -170,7 +161,10 @@ class PreviousVersion(_Strict):
 
 
 class RunConfig(_Strict):
-    """The single parameter ``config`` of the pipeline, as one JSON string."""
+    """The single parameter ``config`` of the pipeline, as one JSON string.
+
+    Exactly one of ``estimator`` and ``pipeline`` is there.
+    """
 
     format_version: Literal[1] = 1
     namespace: str
@@ -186,10 +180,26 @@ class RunConfig(_Strict):
     data: Data
     data_hosts: tuple[str, ...] = ()  # that the operator's settings allow for http(s)
     previous: PreviousVersion | None = None
-    estimator: EstimatorSpec
+    estimator: recipe.EstimatorSpec | None = None
+    pipeline: Annotated[tuple[recipe.PipelineStep, ...], pydantic.Field(min_length=1)] | None = None
     tuning: Tuning | None = None
     evaluation: Evaluation = Evaluation()
     artifact_uri: Annotated[str, pydantic.Field(pattern="/$")]
+
+    @pydantic.model_validator(mode="after")
+    def _one(self) -> RunConfig:
+        if (self.estimator is None) == (self.pipeline is None):
+            raise ValueError("exactly one of estimator and pipeline is needed")
+        if self.pipeline is not None and self.pipeline[-1].class_ is None:
+            raise ValueError("the last step of the pipeline needs a class")
+        return self
+
+    @property
+    def final(self) -> recipe.EstimatorSpec:
+        """What predicts: the estimator, or the last step of the pipeline."""
+        if self.estimator is not None:
+            return self.estimator
+        return (self.pipeline or ())[-1].estimator
 
 
 class Artifact(_Document):
@@ -234,10 +244,14 @@ class Result(_Document):
 
 
 class Feature(_Document):
-    """An input column; ``dtype`` is numpy's name, ``object`` for text."""
+    """An input column; ``dtype`` is numpy's name, ``object`` for text.
+
+    ``kind`` is number, boolean, string, category or datetime; times reach the model as seconds since 1970.
+    """
 
     name: str
     dtype: str
+    kind: str | None = None
 
 
 class Metadata(_Document):
@@ -249,6 +263,7 @@ class Metadata(_Document):
     estimator_type: EstimatorType
     estimator: str
     features: list[Feature]
+    ignored: tuple[str, ...] = ()  # columns of the table that the model never looks at: a row may have them
     target: list[str]
     classes: list[Any] | None = None
     class_names: list[str] | None = None

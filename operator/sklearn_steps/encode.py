@@ -54,20 +54,25 @@ def explained(error: Exception, X: Any, about: parts.About, estimator: str) -> e
 
     said = errors.first_line(error)
     if "could not convert string" in said or "Cannot convert" in said:
-        text = f"data.features: {estimator} takes numbers only, but there is text in {errors.listed(about.categorical)}"
+        loose = [name for name in about.categorical if name not in about.grouped] or about.categorical
+        text = f"data.features: {estimator} takes numbers only, but there is text in {errors.listed(loose)}"
         return errors.UserError("TextColumns", f"{text}; encode those columns within the pipeline, or exclude them")
     if "NaN" in said:
         try:
             refuse_gaps(X, about, estimator)
         except errors.UserError as found:
             return found
+    if "unknown categories" in said:
+        text = f"model: {estimator}: {said}: the test part has words that the training part has not"
+        advice = "set handle_unknown: ignore on OneHotEncoder, or use_encoded_value on OrdinalEncoder"
+        return errors.UserError("UnknownCategories", f"{text}; {advice}")
     if "infinity" in said:
         where = _counts(X, about, np.isinf)
         if where:
             text = f"data.features: {estimator} takes finite numbers only; infinite are some of {errors.listed(where)}"
             return errors.UserError("InfiniteValues", text)
     reason = "InvalidParameter" if type(error).__name__ == "InvalidParameterError" else "FitFailed"
-    return errors.UserError(reason, f"model.estimator {estimator}: {said}")
+    return errors.UserError(reason, f"model: {estimator}: {said}")
 
 
 def _counts(X: Any, about: parts.About, test: Any) -> list[str]:

@@ -11,7 +11,7 @@ import importlib
 import inspect
 from typing import Any
 
-from sklearn_steps import contract, errors
+from sklearn_steps import contract, errors, recipe
 
 CLOSED = frozenset({"tests", "utils", "externals", "experimental", "datasets", "callback"})
 _EXPERIMENTAL = {"HalvingGridSearchCV": "enable_halving_search_cv", "HalvingRandomSearchCV": "enable_halving_search_cv"}
@@ -63,9 +63,9 @@ def is_splitter(cls: type) -> bool:
     return cls.__module__ == "sklearn.model_selection._split" and hasattr(cls, "split")
 
 
-def build(spec: contract.EstimatorSpec, seed: int) -> Any:
-    """The unfitted estimator, as the manifest says."""
-    return _Builder(seed).build(spec.class_, spec.params, _FIELD, 0)
+def build(spec: recipe.EstimatorSpec, seed: int, field: str = _FIELD) -> Any:
+    """The unfitted estimator, as the manifest says; ``field`` is where."""
+    return _Builder(seed).build(spec.class_, spec.params, field, 0)
 
 
 def value(value: Any, field: str, seed: int, of: type, name: str) -> Any:
@@ -135,8 +135,8 @@ def _wants_tuple(cls: type, name: str) -> bool:
     return isinstance(allowed, list) and tuple in allowed and list not in allowed
 
 
-def kind_of(estimator: Any) -> contract.EstimatorType:
-    """What it is; a UserError for anything that cannot be judged and served."""
+def kind_of(estimator: Any, field: str = _FIELD) -> contract.EstimatorType:
+    """What it is; a UserError for anything that cannot be judged and served. ``field`` is where it comes from."""
     from sklearn.utils import get_tags
 
     kinds: dict[str | None, contract.EstimatorType] = {
@@ -150,14 +150,14 @@ def kind_of(estimator: Any) -> contract.EstimatorType:
     try:
         kind = kinds.get(get_tags(estimator).estimator_type)
     except (AttributeError, TypeError, ValueError) as exc:  # a composed estimator asks its parts
-        text = f"{_FIELD}.params: {name} is made of estimators, and one of them is missing or is not an estimator"
+        text = f"{field}.params: {name} is made of estimators, and one of them is missing or is not an estimator"
         raise errors.UserError("InvalidParameter", text) from exc
     if kind is None:
-        text = f"{_FIELD}.class: {name} is neither a classifier nor a regressor, clusterer or outlier detector"
+        text = f"{field}.class: {name} is neither a classifier nor a regressor, clusterer or outlier detector"
         raise errors.UserError("NotAModel", f"{text}; choose an estimator that predicts")
     if not hasattr(estimator, "predict"):
         advice = "set novelty: true" if "novelty" in estimator.get_params() else "choose one that can, such as KMeans"
-        text = f"{_FIELD}.class: {name} cannot predict rows that it was not fitted on, so it can be neither judged"
+        text = f"{field}.class: {name} cannot predict rows that it was not fitted on, so it can be neither judged"
         raise errors.UserError("NotAModel", f"{text} nor served; {advice}")
     return kind
 

@@ -28,15 +28,19 @@ _BESIDE = ("weight", "groups")
 
 
 class Column(pydantic.BaseModel):
-    """One feature as the model gets it; ``dtype`` is numpy's name for it."""
+    """One feature as the model gets it; ``dtype`` is numpy's name for it, ``kind`` the one of ``kinds``."""
 
     name: str
     dtype: str
     categorical: bool = False
+    kind: str = "number"
 
 
 class About(pydantic.BaseModel):
-    """The data set as a whole: the same in its training and its test part."""
+    """The data set as a whole: the same in its training and its test part.
+
+    ``ignored``: columns that a declared pipeline drops unseen; ``grouped``: those that its groups take.
+    """
 
     source: str
     sha256: str
@@ -45,6 +49,8 @@ class About(pydantic.BaseModel):
     test_rows: int = 0
     table: bool
     columns: list[Column]
+    ignored: list[str] = []
+    grouped: list[str] = []
     target: list[str]
     class_names: list[str] | None = None
     notes: list[str] = []

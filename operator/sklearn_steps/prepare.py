@@ -12,6 +12,7 @@ from typing import Any
 
 from sklearn_steps import (
     changes,
+    composing,
     contract,
     encode,
     errors,
@@ -19,6 +20,7 @@ from sklearn_steps import (
     parts,
     profile,
     roles,
+    selection,
     sklearn_import,
     sources,
     splits,
@@ -29,6 +31,8 @@ from sklearn_steps import (
 
 def prepare(config: contract.RunConfig, env: Mapping[str, str] = os.environ) -> tuple[parts.Part, parts.Part]:
     """The training and the test part."""
+    if selection.by_name(config):
+        sklearn_import.load(table=True)  # before a builtin data set brings scikit-learn without tables
     estimator = _estimator(config)
     fetched = sources.fetch(config, env)
     read = _of_arrays(fetched, config) if isinstance(fetched, sources.Arrays) else _of_table(fetched, config, estimator)
@@ -49,18 +53,18 @@ def prepare(config: contract.RunConfig, env: Mapping[str, str] = os.environ) -> 
 def _estimator(config: contract.RunConfig) -> Any:
     """Built here only where the data cannot be checked or split without knowing it: it costs an import."""
     data = config.data
-    table, split = data.source.builtin is None, data.split
+    table, split = data.source.builtin is None or selection.by_name(config), data.split
     if not (table or (split.stratify and split.shuffle and split.strategy == "Random")):
         return None
     sklearn_import.load(table)
-    estimator = estimators.build(config.estimator, config.seed)
-    estimators.kind_of(estimator)
+    estimator = composing.build(config)
+    estimators.kind_of(estimator, composing.field(config))
     return estimator
 
 
 def _check_weights(train: parts.Part, config: contract.RunConfig, estimator: Any) -> None:
     if estimator is not None:
-        weights.fit_parameters(estimator, train.weight, config.estimator.class_)
+        weights.fit_parameters(estimator, train.weight, config.final.class_)
     if not train.weight.any():
         text = f"data.weight {errors.shown(config.data.weight)}: all weights of the training part are 0"
         raise errors.UserError("WeightsInvalid", f"{text}; use another data.split or other weights")
@@ -81,37 +85,52 @@ def _of_arrays(fetched: sources.Arrays, config: contract.RunConfig) -> tuple[par
     keep = [fetched.names.index(name) for name in wanted if name not in named.exclude]
     if not keep:
         raise errors.UserError("NoFeatures", "data.features: no column is left")
+    kinds = {fetched.names[place]: "number" for place in keep}
+    needed = selection.needed(config.pipeline, kinds)
+    keep = [place for place in keep if fetched.names[place] in needed]
     X = fetched.X if keep == list(range(len(fetched.names))) else fetched.X[:, keep]
     about = parts.About(
         source=sources.describe(config.data),
         sha256=fetched.sha256,
         rows=len(X),
-        table=False,
+        table=selection.by_name(config),
         columns=[parts.Column(name=fetched.names[place], dtype=str(X.dtype)) for place in keep],
+        ignored=[name for name in kinds if name not in needed],
+        grouped=selection.grouped(config.pipeline, kinds),
         target=fetched.target,
         class_names=fetched.class_names,
     )
     found = roles.of_arrays(fetched.X, fetched.names, config.data)
-    return parts.Part(X, fetched.y, about, found.weight, found.groups), found.order
+    rows = _frame(X, about) if about.table else X
+    return parts.Part(rows, fetched.y, about, found.weight, found.groups), found.order
+
+
+def _frame(X: Any, about: parts.About) -> Any:
+    import pandas as pd
+
+    return pd.DataFrame(X, columns=about.names)
 
 
 def _of_table(fetched: sources.Table, config: contract.RunConfig, estimator: Any) -> tuple[parts.Part, Any]:
     from sklearn_steps import columns
 
     found = roles.of_table(fetched.frame, config.data)
-    X, y, features = columns.select(fetched.frame, config.data)
+    chosen = columns.select(fetched.frame, config.data, config.pipeline)
     about = parts.About(
         source=sources.describe(config.data),
         sha256=fetched.sha256,
-        rows=len(X),
+        rows=len(chosen.X),
         table=True,
-        columns=features,
+        columns=chosen.columns,
+        ignored=chosen.ignored,
+        grouped=selection.grouped(config.pipeline, {column.name: column.kind for column in chosen.columns}),
         target=list(config.data.target),
+        notes=chosen.notes,
     )
-    y = targets.checked(y, about, estimators.kind_of(estimator))
+    y = targets.checked(chosen.y, about, estimators.kind_of(estimator))
     if not (estimators.nested(estimator) or estimators.takes_gaps(estimator)):
-        encode.refuse_gaps(X, about, config.estimator.class_)
-    return parts.Part(X, y, about, found.weight, found.groups), found.order
+        encode.refuse_gaps(chosen.X, about, config.final.class_)
+    return parts.Part(chosen.X, y, about, found.weight, found.groups), found.order
 
 
 def _rows(part: parts.Part, rows: Any) -> parts.Part:

@@ -158,7 +158,7 @@ def _silhouette(model: Any, rows: Any, seed: int, found: dict[str, float]) -> li
     from sklearn.metrics import silhouette_score
 
     labels = model.predict(rows)
-    X = rows if not hasattr(model, "named_steps") else model[:-1].transform(rows)
+    X = model[:-1].transform(rows) if len(getattr(model, "steps", ())) > 1 else rows
     clusters = len(set(labels.tolist()))
     if not 2 <= clusters < len(labels):
         return [f"{SILHOUETTE} is not defined: the {len(labels)} test rows fall into {clusters} clusters"]

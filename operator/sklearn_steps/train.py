@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sklearn_steps import (
+    composing,
     contract,
     contract_tuning,
     encode,
@@ -54,9 +55,9 @@ def train(config: contract.RunConfig, part: parts.Part, tell: contract_tuning.Te
 
 
 def _fit(config: contract.RunConfig, part: parts.Part, tell: contract_tuning.Tell) -> Fitted:
-    about, name = part.about, config.estimator.class_
-    estimator = estimators.build(config.estimator, config.seed)
-    kind = estimators.kind_of(estimator)
+    about, name = part.about, config.final.class_
+    estimator = composing.build(config, about.columns)
+    kind = estimators.kind_of(estimator, composing.field(config))
     supervised = kind in ("classifier", "regressor")
     y = _target(config, part, kind)
     if supervised:
@@ -120,7 +121,7 @@ def _check_outputs(estimator: Any, about: parts.About, name: str, kind: contract
         wrapper = "MultiOutputClassifier" if kind == "classifier" else "MultiOutputRegressor"
         raise errors.UserError(
             "TooManyTargets",
-            f"model.estimator {name} learns one target, but there are {len(about.target)} "
+            f"model: {name} learns one target, but there are {len(about.target)} "
             f"({errors.listed(about.target)}); wrap it in sklearn.multioutput.{wrapper}",
         )
 
@@ -144,11 +145,11 @@ def _training(
     versions = {name: metadata.version(name) for name in libraries}
     return parts.Training(
         about=about,
-        estimator=config.estimator.class_,
+        estimator=config.final.class_,
         estimator_type=kind,
         classes=parts.json_safe(classes),
         outputs=[name for name in _OUTPUTS if hasattr(model, name)],
-        params=parts.json_safe(config.estimator.params),
+        params=parts.json_safe(config.final.params),
         fit_seconds=seconds,
         versions={
             "python": platform.python_version(),

@@ -13,7 +13,7 @@ from typing import Any
 
 from sklearn_operator import api
 from sklearn_operator.api import Problem
-from sklearn_operator.core import wording
+from sklearn_operator.core import labels, wording
 
 MAX_DEPTH = 12
 
@@ -59,7 +59,10 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Estimator:
-    """One public class. ``kind_from``: the parameter whose estimator says what a search or a pipeline is."""
+    """One public class. ``kind_from``: the parameter whose estimator says what a search or a pipeline is.
+
+    ``transforms``: what it changes as a step before a model, ``columns`` or one column of ``text``; None if nothing.
+    """
 
     path: str
     kind: str
@@ -68,6 +71,7 @@ class Estimator:
     predicts: bool = False
     kind_from: str | None = None
     takes_weights: bool = False  # by its fit
+    transforms: str | None = None
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,7 @@ def _estimator(path: str, entry: Mapping[str, Any]) -> Estimator:
         bool(entry.get("predict", False)),
         entry.get("kindFrom"),
         bool(entry.get("weights", False)),
+        entry.get("transforms"),
     )
 
 
@@ -145,6 +150,8 @@ def problems(spec: Mapping[str, Any], catalogue: Catalogue, path: str, depth: in
             yield Problem(where, api.show(value, where), unknown(str(parameter), estimator))
         else:
             yield from _value_problems(value, rules, catalogue, where, depth)
+            if parameter in labels.LISTS:
+                yield from labels.of_list(value, estimator.parameters, where)
 
 
 def value_problems(value: Any, rules: Parameter, catalogue: Catalogue, path: str) -> Iterator[Problem]:

@@ -74,7 +74,7 @@ def _no_model(estimator: parameters.Estimator, catalogue: parameters.Catalogue) 
     if estimator.kind == "transformer":
         return (
             "is a transformer: it changes data and predicts nothing; name a classifier, regressor or clusterer, with "
-            "this before it among the steps of a sklearn.pipeline.Pipeline"
+            "this before it among the steps of spec.model.pipeline"
         )
     if module == "sklearn.cluster":
         able = [item.path for item in catalogue.estimators.values() if item.kind == "clusterer" and item.predicts]

@@ -71,6 +71,8 @@ def _within(small: Any, large: Any) -> bool:
     """Whether all that ``small`` says, ``large`` says too; an empty mapping says nothing."""
     if isinstance(small, Mapping) and isinstance(large, Mapping):
         return all(value == {} or (key in large and _within(value, large[key])) for key, value in small.items())
+    if isinstance(small, list) and isinstance(large, list):
+        return len(small) == len(large) and all(map(_within, small, large))
     return naming.digest(small) == naming.digest(large)
 
 
@@ -129,7 +131,7 @@ def run_config(
         "seed": int((frozen_inputs.get("training") or {}).get("seed") or 0),
         "data": data,
         **_about_data(data, version, settings, versions),
-        "estimator": typed.estimator(frozen_inputs["model"]["estimator"], catalogue),
+        **_trained(frozen_inputs["model"], catalogue),
         "evaluation": {"metrics": list(metrics)},
         "artifactUri": artifact_uri(model, version, settings),
     }
@@ -148,6 +150,13 @@ def _about_data(
     if previous is not None and uri.endswith("/"):
         said["previous"] = {"name": previous.name, "artifactUri": uri}
     return said
+
+
+def _trained(model: Mapping[str, Any], catalogue: parameters.Catalogue) -> dict[str, Any]:
+    """The estimator or the pipeline, under its own name."""
+    if "pipeline" in model:
+        return {"pipeline": typed.pipeline(model["pipeline"], catalogue)}
+    return {"estimator": typed.estimator(model["estimator"], catalogue)}
 
 
 def encode_config(config: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ the number came back from the API server.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sklearn_operator.core import parameters
@@ -26,6 +26,22 @@ def estimator(spec: Mapping[str, Any], catalogue: parameters.Catalogue) -> dict[
 def typed(value: Any, rules: parameters.Parameter, catalogue: parameters.Catalogue) -> Any:
     """One value for a parameter of these rules."""
     return _value(value, rules, catalogue)
+
+
+def pipeline(steps: Sequence[Mapping[str, Any]], catalogue: parameters.Catalogue) -> list[dict[str, Any]]:
+    """The steps of a pipeline in the same way, without what says nothing."""
+    return [_step(step, catalogue) for step in steps]
+
+
+def _step(step: Mapping[str, Any], catalogue: parameters.Catalogue) -> dict[str, Any]:
+    if step.get("columns") is None:
+        return {"name": step["name"]} | estimator(step, catalogue)
+    groups = [
+        {name: group[name] for name in ("name", "select")}
+        | {"steps": [estimator(one, catalogue) for one in group["steps"]]}
+        for group in step["columns"]
+    ]
+    return {"name": step["name"], "columns": groups, "remainder": step.get("remainder", "drop")}
 
 
 def _value(value: Any, rules: parameters.Parameter, catalogue: parameters.Catalogue) -> Any:

@@ -18,6 +18,7 @@ from sklearn_operator.core import (
     parameters,
     quantities,
     serving,
+    steps,
     suitability,
     tuning,
     unsupported,
@@ -67,19 +68,29 @@ def _name(model: observed.Model) -> Iterator[Problem]:
 def _problems(
     model: observed.Model, spec: api.SklearnModelSpec, settings: Settings, catalogue: parameters.Catalogue
 ) -> Iterator[Problem]:
-    estimator = spec.model.estimator
-    if estimator is not None:
-        path = "spec.model.estimator"
-        document = estimator.model_dump(mode="json", by_alias=True)
-        wrong = list(itertools.islice(parameters.problems(document, catalogue, path), _SHOWN))
-        yield from wrong or suitability.problems(document, spec, catalogue, path)
-        yield from datasets.weight_problems(document, spec, catalogue)
+    yield from _model(spec, catalogue)
     yield from tuning.problems(spec, catalogue)
     if spec.data is not None:
         yield from datasets.problems(spec.data, settings)
     yield from _training(spec.training, settings)
     if spec.serving is not None:
         yield from _serving(model.key.name, spec.serving)
+
+
+def _model(spec: api.SklearnModelSpec, catalogue: parameters.Catalogue) -> Iterator[Problem]:
+    """What is trained, and whether it can be this manifest's model; of a pipeline, its last step says."""
+    if spec.model.estimator is not None:
+        path, model = "spec.model.estimator", steps.document(spec.model.estimator)
+        found = parameters.problems(model, catalogue, path)
+    elif spec.model.pipeline is not None:
+        pipeline, path = spec.model.pipeline, "spec.model.pipeline"
+        found = steps.problems(pipeline, catalogue, path)
+        path, model = f"{path}[{len(pipeline) - 1}]", steps.document(pipeline[-1])
+    else:
+        return
+    wrong = list(itertools.islice(found, _SHOWN))
+    yield from wrong or suitability.problems(model, spec, catalogue, path)
+    yield from datasets.weight_problems(model, spec, catalogue)
 
 
 def _training(training: api.TrainingSpec, settings: Settings) -> Iterator[Problem]:

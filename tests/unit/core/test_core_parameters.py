@@ -33,7 +33,7 @@ def only(path: str, params: Any) -> Problem:
 def test_the_file_has_the_fields_that_are_read_and_no_others() -> None:
     assert set(RAW) == {"classes", "datasets", "scorers", "versions"}
     entries = RAW["classes"].values()
-    assert set().union(*entries) == {"kind", "params", "required", "predict", "kindFrom", "weights"}
+    assert set().union(*entries) == {"kind", "params", "required", "predict", "kindFrom", "transforms", "weights"}
     rules = [rule for entry in entries for rule in entry["params"].values()]
     # What is set by default, and that it goes away, is for people who read the file.
     assert set().union(*rules) == {"types", "options", "intervals", "intOrFraction", "default", "deprecated"}
@@ -47,8 +47,9 @@ def test_what_is_read_is_what_the_file_says() -> None:
     assert len(catalogue.estimators) == len(RAW["classes"]) > 200
     for path, entry in RAW["classes"].items():
         read = catalogue.estimators[path]
-        assert (read.kind, read.predicts, read.kind_from, read.takes_weights) == (
+        assert (read.kind, read.predicts, read.kind_from, read.takes_weights, read.transforms) == (
             entry["kind"], entry.get("predict", False), entry.get("kindFrom"), entry.get("weights", False),
+            entry.get("transforms"),
         )  # fmt: skip
         for name, rule in entry["params"].items():
             parameter = read.parameters[name]

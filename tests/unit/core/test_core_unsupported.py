@@ -36,6 +36,7 @@ IMPLEMENTED = {
     "spec.data.split.time",
     "spec.data.weight",
     "spec.model.estimator",
+    "spec.model.pipeline",
     "spec.tuning",
     "spec.evaluation.metrics",
     "spec.training.image",
@@ -62,7 +63,6 @@ IMPLEMENTED = {
 
 #: Asking for it, and where the refusal points.
 REFUSED: dict[str, dict[str, Any]] = {
-    "spec.model.pipeline": {"model": {"pipeline": [{"name": "svc", "class": "sklearn.svm.SVC"}]}},
     "spec.model.script": {"model": {"script": {"source": {"inline": "pass"}}}},
     "spec.model.pretrained": {"model": {"pretrained": {"uri": "s3://b/m.joblib", "sha256": "0" * 64}}},
     "spec.evaluation.crossValidation": {"evaluation": {"crossValidation": {"folds": 3}}},
@@ -147,7 +147,7 @@ def test_all_that_is_asked_for_is_named() -> None:
     spec = api.parse_spec(api_cases.manifest("full")["spec"])
     named = {problem.path for problem in unsupported.problems(spec, settings.Settings())}
     assert named == {
-        "spec.model.pipeline", "spec.evaluation.crossValidation", "spec.evaluation.gates",
+        "spec.evaluation.crossValidation", "spec.evaluation.gates",
         "spec.training.requirements", "spec.artifacts.uri", "spec.artifacts.credentialsSecret",
         "spec.rollout.version", "spec.rollout.canary",
         "spec.retraining.schedule",

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import steps_given as given
 
-from sklearn_steps import catalogue, contract, errors, estimators
+from sklearn_steps import catalogue, errors, estimators, recipe
 
 Json = dict[str, Any]
 
@@ -22,7 +22,7 @@ def document() -> Json:
 
 
 def build(path: str, params: Json | None = None, seed: int = 0) -> Any:
-    return estimators.build(contract.EstimatorSpec(class_=path, params=params or {}), seed)
+    return estimators.build(recipe.EstimatorSpec(class_=path, params=params or {}), seed)
 
 
 def test_the_catalogue_is_the_one_that_this_scikit_learn_gives() -> None:
