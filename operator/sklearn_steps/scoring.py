@@ -135,6 +135,8 @@ def score(
             notes.append(f"no metric of scikit-learn fits: {errors.first_line(exc, 200)}")
     if SILHOUETTE in wanted:
         notes += _silhouette(model, part.X, config.seed, found)
+    if training.estimator_type == "outlier_detector":
+        notes.append(f"{_outliers(model, part)} of the {part.about.test_rows} test rows are outliers")
     finite = {name: found[name] for name in wanted if name in found and found[name] - found[name] == 0}
     undefined = [name for name in wanted if name in found and name not in finite]
     if undefined:
@@ -151,6 +153,10 @@ def _failed(error: Exception, names: list[str], part: parts.Part, training: part
         return found
     text = f"evaluation.metrics {errors.listed(names)}: cannot be computed: {errors.first_line(error)}"
     return errors.UserError("MetricFailed", text)
+
+
+def _outliers(model: Any, part: parts.Part) -> int:
+    return int((model.predict(part.X) == -1).sum())
 
 
 def _silhouette(model: Any, rows: Any, seed: int, found: dict[str, float]) -> list[str]:

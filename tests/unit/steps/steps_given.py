@@ -39,6 +39,13 @@ def config(
     } | top
 
 
+def declared(folder: Path | str, pipeline: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
+    """The same for a pipeline of steps."""
+    document = config(folder, **changes)
+    del document["estimator"]
+    return document | {"pipeline": pipeline}
+
+
 def inline(text: str, name: str = "rows.csv", **data: Any) -> dict[str, Any]:
     return {"source": {"inline": text, "name": name}} | data
 
