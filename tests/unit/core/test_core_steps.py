@@ -263,3 +263,22 @@ def test_any_steps_are_refused_in_words_or_told_to_the_tasks(steps: list[Any]) -
         return
     read = config(spec)
     assert read.pipeline is not None and len(read.pipeline) == len(steps)
+
+
+FREE = [path for path in PATHS if "required" not in CLASSES[path]]
+TRANSFORMERS = [path for path in FREE if CLASSES[path].get("transforms") == "columns"]
+CLASSIFIERS = [path for path in FREE if CLASSES[path]["kind"] == "classifier"]
+column_names = st.lists(st.text("ab é§", min_size=1, max_size=3), min_size=1, max_size=3)
+
+
+@given(st.lists(st.sampled_from(TRANSFORMERS), max_size=4), st.sampled_from(CLASSIFIERS), column_names, st.booleans())
+def test_every_transformer_may_stand_before_every_model(
+    changes: list[str], last: str, names: list[str], grouped: bool
+) -> None:
+    steps: list[Json] = [{"name": f"s{place}", "class": path} for place, path in enumerate(changes)]
+    if grouped and changes:
+        steps = [columns(group(names, *({"class": path} for path in changes)))]
+    read = config(manifest(*steps, {"name": "model", "class": last}))
+    assert read.final.class_ == last and read.pipeline is not None
+    if grouped and changes and read.pipeline[0].columns is not None:
+        assert read.pipeline[0].columns[0].select == tuple(names)
