@@ -23,6 +23,19 @@ def checked(y: Any, about: parts.About, kind: contract.EstimatorType, where: str
     return _check_classes(y, about, where, advice) if kind == "classifier" else _check_numbers(y, about)
 
 
+def give_labels(estimator: Any, y: Any) -> None:
+    """Class weights by the labels of the data: the names in a JSON mapping are texts, whatever the labels are."""
+    if y is None or y.ndim != 1:
+        return
+    import numpy as np
+
+    labels = {f"{label:g}" if isinstance(label, float) else str(label): label for label in np.unique(y).tolist()}
+    labels |= {text.lower(): label for text, label in labels.items() if isinstance(label, bool)}
+    for name, value in estimator.get_params(deep=True).items():
+        if isinstance(value, dict) and name.rpartition("__")[2] == "class_weight":
+            estimator.set_params(**{name: {labels.get(key, key): weight for key, weight in value.items()}})
+
+
 def _check_classes(y: Any, about: parts.About, where: str, advice: str) -> Any:
     import numpy as np
 

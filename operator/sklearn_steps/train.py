@@ -62,6 +62,8 @@ def _fit(config: contract.RunConfig, part: parts.Part, tell: contract_tuning.Tel
     y = _target(config, part, kind)
     if supervised:
         _check_outputs(estimator, about, name, kind)
+    if kind == "classifier":
+        targets.give_labels(estimator, y)
     scoring.names(config, kind, y, estimator)
     tuned = None
     if config.tuning is not None:

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import steps_given as given
 from sklearn.cluster import KMeans
@@ -154,3 +156,20 @@ def test_every_unset_random_state_is_the_seed(tmp_path: Path) -> None:
 def test_documents_survive_what_json_does_not_have() -> None:
     value = {"a": np.float64("nan"), "b": np.array([1, 2]), "c": (np.int64(3), float("inf")), 4: np.bool_(True)}
     assert parts.json_safe(value) == {"a": None, "b": [1, 2], "c": [3, None], "4": True}
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [1.0, 2.0], [False, True], ["no", "yes"]], ids=str)
+@pytest.mark.parametrize("declared", [False, True])
+def test_class_weights_go_by_label_though_json_has_only_texts(tmp_path: Path, labels: Any, declared: bool) -> None:
+    text = "a,y\n" + "".join(f"{place % 17},{labels[place % 3 == 0]}\n" for place in range(60))
+    names = [f"{label:g}" if isinstance(label, float) else str(label).lower() for label in labels]
+    params = {"class_weight": {names[0]: 1.0, names[1]: 9.0}}
+    path, data = "sklearn.linear_model.LogisticRegression", given.inline(text, target="y")
+    document = given.config(tmp_path, path, params, **data)
+    if declared:
+        document = given.declared(tmp_path, [{"name": "m", "class": path, "params": params}], **data)
+    given.run(document)
+    model = joblib.load(tmp_path / contract.MODEL)
+    weighted = model[-1] if declared else model
+    assert weighted.class_weight == dict(zip(labels, [1.0, 9.0], strict=True))
+    assert model.predict(pd.DataFrame({"a": [3]}))[0] == labels[1]
