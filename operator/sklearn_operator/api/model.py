@@ -119,6 +119,13 @@ class PipelineStep(ApiModel):
         default="drop", description="What becomes of the columns that no group selects. Default drop."
     )
 
+    @pydantic.model_serializer(mode="wrap")
+    def _without_the_others(self, handler: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Defaults of fields that this kind of step must not set would be refused when they are read again."""
+        written: dict[str, Any] = handler(self)
+        written.pop("remainder" if self.columns is None else "params", None)
+        return written
+
 
 class GitSource(ApiModel):
     """A file in a git repository that needs no credentials."""

@@ -7,7 +7,7 @@ or is refused with the way to say which.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -149,14 +149,9 @@ def problems(spec: Mapping[str, Any], catalogue: Catalogue, path: str, depth: in
         if rules is None:
             yield Problem(where, api.show(value, where), unknown(str(parameter), estimator))
         else:
-            yield from _value_problems(value, rules, catalogue, where, depth)
+            yield from value_problems(value, rules, catalogue, where, depth)
             if parameter in labels.LISTS:
                 yield from labels.of_list(value, estimator.parameters, where)
-
-
-def value_problems(value: Any, rules: Parameter, catalogue: Catalogue, path: str) -> Iterator[Problem]:
-    """What is wrong with a value for a parameter of these rules."""
-    yield from _value_problems(value, rules, catalogue, path, 0)
 
 
 def _unknown_class(name: Any, catalogue: Catalogue) -> str:
@@ -178,7 +173,8 @@ def unknown(name: str, estimator: Estimator) -> str:
     return f"{estimator.path} has no parameter {wording.brief(name)}; {advice}{names}"
 
 
-def _value_problems(value: Any, rules: Parameter, catalogue: Catalogue, path: str, depth: int) -> Iterator[Problem]:
+def value_problems(value: Any, rules: Parameter, catalogue: Catalogue, path: str, depth: int = 0) -> Iterator[Problem]:
+    """What is wrong with a value for a parameter of these rules."""
     if isinstance(value, Mapping):
         yield from _mapping_problems(value, rules, catalogue, path, depth)
     elif isinstance(value, list):
@@ -302,8 +298,7 @@ def expectation(rules: Parameter) -> str:
     if not rules.intervals:
         parts += [text for kind, text in (("int", "an integer"), ("float", "a number")) if kind in rules.types]
     parts += [json.dumps(option) for option in rules.options]
-    unique: Iterable[str] = dict.fromkeys(parts)
-    return " or ".join(unique) or "something else"
+    return " or ".join(dict.fromkeys(parts)) or "something else"
 
 
 def typed_form(value: Mapping[str, Any]) -> tuple[str, Any] | None:

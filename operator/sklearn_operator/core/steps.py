@@ -38,6 +38,32 @@ def document(step: api.PipelineStep | api.EstimatorSpec) -> dict[str, Any]:
     return {"class": step.class_, "params": step.params}
 
 
+def whole(pipeline: Sequence[api.PipelineStep]) -> dict[str, Any]:
+    """All steps as one ``{class, params}``, with the names by which scikit-learn addresses their parameters."""
+    return _chained([(step.name, document(step) if step.columns is None else _grouped(step)) for step in pipeline])
+
+
+def _chained(named: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    return {"class": _PIPELINE, "params": {"steps": [[name, one] for name, one in named]}}
+
+
+def _grouped(step: api.PipelineStep) -> dict[str, Any]:
+    branches = [[group.name, _branch(group), group.select] for group in step.columns or ()]
+    return {"class": _COLUMNS, "params": {"transformers": branches, "remainder": step.remainder}}
+
+
+def _branch(group: api.ColumnGroup) -> dict[str, Any]:
+    """A group of one step is that step; the steps of a longer one are named as ``make_pipeline`` does it."""
+    if len(group.steps) == 1:
+        return document(group.steps[0])
+    names = [step.class_.rpartition(".")[2].lower() for step in group.steps]
+    numbered = [
+        f"{name}-{names[: place + 1].count(name)}" if names.count(name) > 1 else name
+        for place, name in enumerate(names)
+    ]
+    return _chained([(name, document(step)) for name, step in zip(numbered, group.steps, strict=True)])
+
+
 def _columns(
     groups: Sequence[api.ColumnGroup], place: int, catalogue: parameters.Catalogue, path: str
 ) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ from typing import Any
 from sklearn_operator import api
 from sklearn_operator.api import Problem
 from sklearn_operator.core import parameters, typed, wording
+from sklearn_operator.core import steps as pipeline_steps
 from sklearn_steps import contract
 
 _ANYTHING = parameters.Parameter()
@@ -100,10 +101,7 @@ def _of_step(steps: Any, name: str, catalogue: parameters.Catalogue) -> paramete
         close = wording.closest(head, names)
         hint = f"did you mean {close}__…? " if close else ""
         raise _Unknown(f"a parameter of a pipeline is step__parameter; {hint}the steps are {', '.join(names)}")
-    if step.class_ is None:
-        return _ANYTHING
-    document = {"class": step.class_, "params": step.model_dump(mode="json", by_alias=True).get("params")}
-    return _within(document, rest.split("__"), catalogue)
+    return _within(pipeline_steps.whole(steps), name.split("__"), catalogue)
 
 
 def _within(document: Mapping[str, Any], names: list[str], catalogue: parameters.Catalogue) -> parameters.Parameter:
@@ -117,7 +115,7 @@ def _within(document: Mapping[str, Any], names: list[str], catalogue: parameters
         rules = estimator.parameters.get(name)
         inner = params.get(name) if rules is not None else _named(params, name)
         if rules is None and inner is None:
-            raise _Unknown(parameters.unknown(name, estimator))
+            raise _Unknown(_nowhere(name, estimator, params))
         if last:
             return rules or _ANYTHING
         if not isinstance(inner, Mapping) or "class" not in inner:
@@ -128,11 +126,22 @@ def _within(document: Mapping[str, Any], names: list[str], catalogue: parameters
 
 def _named(params: Mapping[str, Any], name: str) -> Any:
     """The estimator of that name in a list of [name, {class, params}], such as the steps of a Pipeline."""
-    for value in params.values():
-        for item in value if isinstance(value, list) else ():
-            if isinstance(item, list) and len(item) > 1 and item[0] == name:
-                return item[1]
-    return None
+    return next((item[1] for item in _parts(params) if item[0] == name), None)
+
+
+def _parts(params: Mapping[str, Any]) -> list[Any]:
+    lists = [value for value in params.values() if isinstance(value, list)]
+    return [item for value in lists for item in value if isinstance(item, list) and len(item) > 1]
+
+
+def _nowhere(name: str, estimator: parameters.Estimator, params: Mapping[str, Any]) -> str:
+    names = [item[0] for item in _parts(params) if isinstance(item[0], str)]
+    if not names:
+        return parameters.unknown(name, estimator)
+    close = wording.closest(name, names)
+    hint = f"did you mean {close}? " if close else ""
+    text = f"{estimator.path} has no parameter {wording.brief(name)}"
+    return f"{text}; {hint}its parts are {', '.join(map(wording.brief, names))}"
 
 
 def _no_estimator(estimator: parameters.Estimator, name: str, inner: str) -> str:

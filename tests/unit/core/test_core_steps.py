@@ -210,6 +210,60 @@ def test_what_trains_a_pipeline_again(changed: list[Json], same: bool) -> None:
         assert training.made_as(kept, second) == same
 
 
+# What a search may change
+
+
+TUNED = [
+    columns(
+        group(["a"], cls("preprocessing.OneHotEncoder"), name="words"),
+        group(NUMBERS, cls("impute.SimpleImputer"), SCALE, SCALE, name="numbers"),
+    ),
+    step("union", "pipeline.FeatureUnion", transformer_list=[["pca", cls("decomposition.PCA")]]),
+    SVC,
+]
+
+
+def searched(name: str, **dimension: Any) -> Json:
+    return manifest(*TUNED, tuning={"parameters": [{"name": name} | dimension]})
+
+
+@pytest.mark.parametrize(
+    "name, values",
+    [
+        ("model__C", [1, 2.5]),
+        ("prepare__remainder", ["drop", "passthrough"]),
+        ("prepare__words__handle_unknown", ["ignore", "error"]),
+        ("prepare__words", [cls("preprocessing.OrdinalEncoder"), "drop"]),
+        ("prepare__numbers__simpleimputer__strategy", ["mean", "median"]),
+        ("prepare__numbers__standardscaler-2__with_mean", [True, False]),
+        ("union__pca__n_components", [1, 2]),
+    ],
+)
+def test_every_parameter_of_every_step_can_be_searched(name: str, values: list[Any]) -> None:
+    read = config(searched(name, type="Categorical", values=values))
+    assert read.tuning is not None and list(read.tuning.parameters[0].values or ()) == values
+
+
+@pytest.mark.parametrize(
+    "name, says",
+    [
+        ("modle__C", "did you mean model__…? the steps are prepare, union, model"),
+        ("C", "a parameter of a pipeline is step__parameter"),
+        ("model__Q", "sklearn.svm.SVC has no parameter Q"),
+        ("prepare__wrods__drop", "did you mean words? its parts are words, numbers"),
+        ("prepare__numbers__scaler__with_mean", "its parts are simpleimputer, standardscaler-1, standardscaler-2"),
+        ("prepare__words__onehotencoder__drop", "has no parameter onehotencoder"),
+        ("union__pac__n_components", "did you mean pca?"),
+    ],
+)
+def test_a_name_that_leads_nowhere_is_told_where_it_stops(name: str, says: str) -> None:
+    with pytest.raises(validation.NotAccepted) as refused:
+        accept(searched(name, type="Double", min=0.1, max=0.2))
+    (problem,) = refused.value.problems
+    assert (problem.path, problem.value) == ("spec.tuning.parameters[0].name", name)
+    assert says in problem.message
+
+
 # Anything at all
 
 PATHS = sorted(CLASSES)
