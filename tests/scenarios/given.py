@@ -22,12 +22,13 @@ BASE: dict[str, Any] = {
 
 
 def raw_spec(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The smallest manifest with other fields; null takes one away."""
     merged = copy.deepcopy(BASE)
     for name, value in changes.items():
         if value is None:
             merged.pop(name, None)
         elif isinstance(value, dict) and isinstance(merged.get(name), dict):
-            merged[name] |= value
+            merged[name] = {key: item for key, item in (merged[name] | value).items() if item is not None}
         else:
             merged[name] = value
     return merged
@@ -60,7 +61,8 @@ def observed(scenario: Mapping[str, Any]) -> facts.Observed:
     words, seen = scenario.get("given") or {}, scenario.get("seen") or {}
     model = observed_model(words)
     wish = training.training_hash(spec(words.get("spec") or {}))
-    known = tuple(_version(item, wish) for item in words.get("versions") or ())
+    trained = raw_spec(words.get("spec") or {})["model"]
+    known = tuple(_version(item, wish, trained) for item in words.get("versions") or ())
     by_name = {version.name: version for version in known}
     serving_seen = _serving(seen.get("serving"), model, by_name)
     if words.get("reported"):
@@ -86,7 +88,7 @@ def observed(scenario: Mapping[str, Any]) -> facts.Observed:
     )
 
 
-def _version(words: Mapping[str, Any], wish: str) -> Any:
+def _version(words: Mapping[str, Any], wish: str, wanted: Mapping[str, Any]) -> Any:
     number = words["number"]
     uid = f"{number:08d}-aaaa-bbbb-cccc-dddddddddddd"
     status = words.get("status") or {}
@@ -116,7 +118,11 @@ def _version(words: Mapping[str, Any], wish: str) -> Any:
         trigger_type="Manual" if trigger else "SpecChange",
         trigger_key=trigger or words["hash"],
         created_at=NOW - seconds(words.get("age", "300s")),
-        training={"data": BASE["data"], "model": BASE["model"], "training": options},
+        training={
+            "data": BASE["data"],
+            "model": wanted if words["hash"] == "current" else BASE["model"],
+            "training": options,
+        },
         status=status,
         deleting=bool(words.get("deleting")),
         finalizers=(naming.FINALIZER,),
