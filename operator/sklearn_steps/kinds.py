@@ -55,9 +55,10 @@ def _kind(values: pd.Series[Any]) -> str:
 
 
 def _parsed(values: pd.Series[Any]) -> np.ndarray[Any, Any] | None:
-    """Every text once; None as soon as one of them is no time."""
+    """Every text once; None as soon as one of them is no time, which the first one usually tells."""
     known: dict[Any, float] = {}
     try:
+        instants.seconds(values.loc[values.first_valid_index()])
         for value in values.dropna().unique():
             known[value] = instants.seconds(value)
     except (ValueError, OverflowError):

@@ -29,7 +29,7 @@ def give_labels(estimator: Any, y: Any) -> None:
         return
     import numpy as np
 
-    labels = {f"{label:g}" if isinstance(label, float) else str(label): label for label in np.unique(y).tolist()}
+    labels = {str(label).removesuffix(".0"): label for label in np.unique(y).tolist()}
     labels |= {text.lower(): label for text, label in labels.items() if isinstance(label, bool)}
     for name, value in estimator.get_params(deep=True).items():
         if isinstance(value, dict) and name.rpartition("__")[2] == "class_weight":

@@ -59,10 +59,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Estimator:
-    """One public class. ``kind_from``: the parameter whose estimator says what a search or a pipeline is.
-
-    ``transforms``: what it changes as a step before a model, ``columns`` or one column of ``text``; None if nothing.
-    """
+    """One public class. ``kind_from``: the parameter whose estimator says what a search or a pipeline is."""
 
     path: str
     kind: str
@@ -71,7 +68,7 @@ class Estimator:
     predicts: bool = False
     kind_from: str | None = None
     takes_weights: bool = False  # by its fit
-    transforms: str | None = None
+    transforms: str | None = None  # before a model: columns, or one column of text
 
 
 @dataclass(frozen=True)
