@@ -1,7 +1,8 @@
-"""Text columns for estimators that take numbers only, and plain words where a fit stumbles over the data.
+"""Text and times for estimators that take numbers only, and plain words where a fit stumbles over the data.
 
-Invariant: data whose features are all numbers reaches the user's estimator untouched. With text columns the encoder is
-part of the model, so serving takes the same rows by column name; that this was done is said in the notes.
+Invariant: data whose features are all plain numbers reaches the user's estimator untouched, and so does all data where
+the user prepares it. What is put before the estimator here is part of the model, so serving takes the same rows by
+column name; that this was done is said in the notes.
 """
 
 from __future__ import annotations
@@ -14,24 +15,39 @@ _WIDE = 1000
 
 
 def wrapped(estimator: Any, part: parts.Part) -> tuple[Any, list[str]]:
-    """The estimator, behind a one-hot encoder of the text columns where there are any, and the notes to it."""
-    categorical = part.about.categorical
-    if not categorical or estimators.composed(estimator):
+    """The estimator, behind an encoder of text columns and a scaler of times where there are any, and the notes."""
+    categorical, times = part.about.categorical, part.about.times
+    if not (categorical or times) or estimators.composed(estimator):
         return estimator, []
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
+
+    transformers: list[tuple[str, Any, list[str]]] = []
+    notes = []
+    if categorical:
+        encoder, width = _encoder(estimator, part)
+        transformers.append(("text", encoder, categorical))
+        notes.append(f"text columns are one-hot encoded into {width} columns: {errors.listed(categorical)}")
+    if times:
+        from sklearn.preprocessing import StandardScaler
+
+        # seconds since 1970 are so many that next to them an estimator of distances would see nothing else
+        transformers.append(("times", StandardScaler(), times))
+        notes.append(f"columns of times are scaled to mean 0 and variance 1: {errors.listed(times)}")
+    numbers = [name for name in part.about.names if name not in categorical and name not in times]
+    if numbers:
+        transformers.append(("numbers", "passthrough", numbers))
+    columns = ColumnTransformer(transformers, verbose_feature_names_out=False)
+    return Pipeline([("columns", columns), ("estimator", estimator)]), notes
+
+
+def _encoder(estimator: Any, part: parts.Part) -> tuple[Any, int]:
     from sklearn.preprocessing import OneHotEncoder
     from sklearn.utils import get_tags
 
-    width = sum(part.X[name].nunique(dropna=False) for name in categorical)
+    width = sum(part.X[name].nunique(dropna=False) for name in part.about.categorical)
     sparse = width > _WIDE and bool(get_tags(estimator).input_tags.sparse)
-    numbers = [name for name in part.about.names if name not in categorical]
-    transformers = [("text", OneHotEncoder(handle_unknown="ignore", sparse_output=sparse), categorical)]
-    if numbers:
-        transformers.append(("numbers", "passthrough", numbers))
-    encoder = ColumnTransformer(transformers, verbose_feature_names_out=False)
-    note = f"text columns are one-hot encoded into {width} columns: {errors.listed(categorical)}"
-    return Pipeline([("columns", encoder), ("estimator", estimator)]), [note]
+    return OneHotEncoder(handle_unknown="ignore", sparse_output=sparse), width
 
 
 def refuse_gaps(X: Any, about: parts.About, estimator: str) -> None:

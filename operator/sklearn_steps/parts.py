@@ -61,6 +61,10 @@ class About(pydantic.BaseModel):
         return [column.name for column in self.columns]
 
     @property
+    def times(self) -> list[str]:
+        return [column.name for column in self.columns if column.kind == "datetime"]
+
+    @property
     def categorical(self) -> list[str]:
         return [column.name for column in self.columns if column.categorical]
 

@@ -121,12 +121,12 @@ def test_columns_that_steer_are_features_only_where_they_are_named(tmp_path: Pat
 @pytest.mark.parametrize("again", [False, True])
 def test_weights_reach_the_estimator_behind_the_encoder(again: bool, tmp_path: Path) -> None:
     frame = table()
-    document = given.config(tmp_path, LOGISTIC, **data(frame, weight="w", split={"testSize": 0.5, "shuffle": False}))
-    result = given.run(document)
+    changes = {"weight": "w", "split": {"testSize": 0.5, "shuffle": False}, "features": {"exclude": ["day"]}}
+    result = given.run(given.config(tmp_path, LOGISTIC, **data(frame, **changes)))
     assert any("metrics count every row once" in note for note in result["notes"])
     model = joblib.load(tmp_path / contract.MODEL)
     half, weight = frame.iloc[:30], frame["w"].iloc[:30] if not again else None
-    encoded = model[0].transform(half[["a", "b", "ward", "day"]])
+    encoded = model[0].transform(half[["a", "b", "ward"]])
     plain = LogisticRegression(random_state=0).fit(encoded, half["y"], sample_weight=weight)
     assert np.array_equal(plain.coef_, model[-1].coef_) != again
     assert isinstance(model[0].named_transformers_["text"], OneHotEncoder)

@@ -167,3 +167,27 @@ def test_a_cut_off_parquet_is_refused(tmp_path: Path, capsys: pytest.CaptureFixt
     (tmp_path / "p.parquet").write_bytes(whole.getvalue()[:400])
     data = {"source": {"uri": f"file://{tmp_path}/p.parquet"}, "target": "species"}
     assert given.failure(given.config(tmp_path / "out", **data), capsys)["reason"] == "NotThatFormat"
+
+
+def test_times_are_numbers_on_the_scale_of_the_others(tmp_path: Path) -> None:
+    frame = penguins()[["tagged"]]
+    frame["seen"] = pd.date_range("2024-01-01", periods=len(frame), freq="9h", tz="Europe/Zurich")
+    frame["species"] = np.where(np.arange(len(frame)) < 30, "early", "late")
+    for suffix in (".parquet", ".csv"):
+        data = written(frame, tmp_path / f"p{suffix}")
+        result = given.run(given.config(tmp_path / f"out{suffix}", "sklearn.svm.SVC", **data))
+        assert result["metrics"]["accuracy"] > 0.9
+        assert any("scaled to mean 0" in note for note in result["notes"])
+        model = joblib.load(tmp_path / f"out{suffix}" / contract.MODEL)
+        assert model[0].named_transformers_["times"].feature_names_in_.tolist() == ["seen"]
+        golden = json.loads((tmp_path / f"out{suffix}" / contract.GOLDEN).read_bytes())
+        rows = pd.DataFrame(golden["rows"], columns=golden["columns"])
+        assert model.predict(rows).tolist() == golden["outputs"]["predict"]
+
+
+def test_a_target_that_looks_like_dates_stays_a_label(tmp_path: Path) -> None:
+    frame = penguins().drop(columns=["island", "sex"])
+    frame["species"] = [["2024-01-01", "2024-02-01"][place % 2] for place in range(len(frame))]
+    given.run(given.config(tmp_path / "out", **written(frame, tmp_path / "p.csv")))
+    metadata = json.loads((tmp_path / "out" / contract.METADATA).read_bytes())
+    assert metadata["classes"] == ["2024-01-01", "2024-02-01"]
