@@ -71,7 +71,7 @@ def _roles(data: api.DataSpec) -> Iterator[Problem]:
 def weight_problems(
     document: Mapping[str, Any], spec: api.SklearnModelSpec, catalogue: parameters.Catalogue
 ) -> Iterator[Problem]:
-    """Whether the fit of ``document``, a ``{class, params}`` whose parameters are fine, takes sample weights."""
+    """Whether the fit of ``document``, a ``{class, params}``, takes sample weights."""
     if spec.data is None or spec.data.weight is None:
         return
     learner = _learner(document, catalogue)
@@ -83,12 +83,11 @@ def weight_problems(
 def _learner(document: Any, catalogue: parameters.Catalogue) -> parameters.Estimator | None:
     """The last step of pipelines; None where something else says that this is no pipeline."""
     for _ in range(parameters.MAX_DEPTH):
-        if not isinstance(document, Mapping) or document.get("class") not in catalogue.estimators:
-            return None
-        estimator = catalogue.estimators[str(document["class"])]
-        if estimator.kind_from != "steps":
+        estimator = catalogue.estimators.get(str(document.get("class"))) if isinstance(document, Mapping) else None
+        if estimator is None or estimator.kind_from != "steps":
             return estimator
-        steps = (document.get("params") or {}).get("steps")
+        params = document.get("params")
+        steps = params.get("steps") if isinstance(params, Mapping) else None
         last = steps[-1] if isinstance(steps, list) and steps else None
         document = last[1] if isinstance(last, list) and len(last) == 2 else None
     return None

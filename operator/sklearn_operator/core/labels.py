@@ -5,25 +5,44 @@ Invariant: names that are accepted here are accepted by scikit-learn, wherever a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from sklearn_operator import api
 from sklearn_operator.api import Problem
 
-#: Parameters that hold a list of [name, estimator, ...].
-LISTS = frozenset({"estimators", "steps", "transformer_list", "transformers"})
+#: Parameters that hold a list of [name, estimator, ...], and the words that scikit-learn takes in an estimator's place.
+LISTS: Mapping[str, tuple[str, ...]] = {
+    "estimators": ("drop",),
+    "steps": ("passthrough",),
+    "transformer_list": ("drop", "passthrough"),
+    "transformers": ("drop", "passthrough"),
+}
 
 
-def of_list(value: Any, reserved: Collection[str], path: str) -> Iterator[Problem]:
-    """What is wrong with the names in such a list; what is no such list at all, others tell."""
-    items = value if isinstance(value, list) else ()
-    named = [(f"{path}[{place}][0]", item[0]) for place, item in enumerate(items) if _named(item)]
+def of_list(value: Any, reserved: Collection[str], parameter: str, path: str) -> Iterator[Problem]:
+    """What is wrong with such a list's form and names; what is wrong with its estimators, others tell."""
+    if not isinstance(value, list):
+        return
+    named = []
+    for place, item in enumerate(value):
+        if _entry(item, parameter):
+            named.append((f"{path}[{place}][0]", item[0]))
+        else:
+            yield Problem(f"{path}[{place}]", api.show(item), _form(parameter))
     yield from problems(named, reserved)
 
 
-def _named(item: Any) -> bool:
-    return isinstance(item, list) and bool(item) and isinstance(item[0], str)
+def _entry(item: Any, parameter: str) -> bool:
+    if not (isinstance(item, list) and len(item) == (3 if parameter == "transformers" else 2)):
+        return False
+    name, part = item[:2]
+    return isinstance(name, str) and (isinstance(part, Mapping) or part in LISTS[parameter])
+
+
+def _form(parameter: str) -> str:
+    columns = ", columns" if parameter == "transformers" else ""
+    return f"must be [name, {{class, params}}{columns}], with {' or '.join(LISTS[parameter])} for no estimator"
 
 
 def problems(named: Sequence[tuple[str, str]], reserved: Collection[str]) -> Iterator[Problem]:

@@ -13,48 +13,9 @@ from typing import Any
 
 from sklearn_operator import api
 from sklearn_operator.api import Problem
-from sklearn_operator.core import labels, wording
+from sklearn_operator.core import labels, values, wording
 
 MAX_DEPTH = 12
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A numeric range; ``closed`` is left, right, both or neither, None bounds are open-ended."""
-
-    type: str
-    min: float | None
-    max: float | None
-    closed: str
-
-    def contains(self, value: float) -> bool:
-        low = self.min is None or value > self.min or (value == self.min and self.closed in ("left", "both"))
-        high = self.max is None or value < self.max or (value == self.max and self.closed in ("right", "both"))
-        return low and high
-
-    def __str__(self) -> str:
-        low = "(-inf" if self.min is None else f"{'[' if self.closed in ('left', 'both') else '('}{self.min:g}"
-        high = "inf)" if self.max is None else f"{self.max:g}{']' if self.closed in ('right', 'both') else ')'}"
-        return f"{'an integer' if self.type == 'int' else 'a number'} in {low}, {high}"
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """What one parameter takes: kinds of values, fixed words, ranges of numbers."""
-
-    types: frozenset[str] = frozenset()
-    options: tuple[Any, ...] = ()
-    intervals: tuple[Interval, ...] = ()
-    int_or_fraction: bool = False
-
-    @property
-    def open(self) -> bool:
-        """True when scikit-learn declares nothing about it."""
-        return not (self.types or self.options or self.intervals)
-
-    def takes(self, *kinds: str) -> bool:
-        """True where one of the kinds is taken, or where nothing is known."""
-        return self.open or not self.types.isdisjoint((*kinds, "other"))
 
 
 @dataclass(frozen=True)
@@ -63,7 +24,7 @@ class Estimator:
 
     path: str
     kind: str
-    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    parameters: Mapping[str, values.Parameter] = field(default_factory=dict)
     required: frozenset[str] = frozenset()
     predicts: bool = False
     kind_from: str | None = None
@@ -112,12 +73,12 @@ def _estimator(path: str, entry: Mapping[str, Any]) -> Estimator:
     )
 
 
-def _parameter(spec: Mapping[str, Any]) -> Parameter:
+def _parameter(spec: Mapping[str, Any]) -> values.Parameter:
     intervals = tuple(
-        Interval(str(item["type"]), item.get("min"), item.get("max"), str(item.get("closed", "both")))
+        values.Interval(str(item["type"]), item.get("min"), item.get("max"), str(item.get("closed", "both")))
         for item in spec.get("intervals", ())
     )
-    return Parameter(
+    return values.Parameter(
         frozenset(spec.get("types", ())), tuple(spec.get("options", ())), intervals, bool(spec.get("intOrFraction"))
     )
 
@@ -148,7 +109,7 @@ def problems(spec: Mapping[str, Any], catalogue: Catalogue, path: str, depth: in
         else:
             yield from value_problems(value, rules, catalogue, where, depth)
             if parameter in labels.LISTS:
-                yield from labels.of_list(value, estimator.parameters, where)
+                yield from labels.of_list(value, estimator.parameters, parameter, where)
 
 
 def _unknown_class(name: Any, catalogue: Catalogue) -> str:
@@ -170,7 +131,9 @@ def unknown(name: str, estimator: Estimator) -> str:
     return f"{estimator.path} has no parameter {wording.brief(name)}; {advice}{names}"
 
 
-def value_problems(value: Any, rules: Parameter, catalogue: Catalogue, path: str, depth: int = 0) -> Iterator[Problem]:
+def value_problems(
+    value: Any, rules: values.Parameter, catalogue: Catalogue, path: str, depth: int = 0
+) -> Iterator[Problem]:
     """What is wrong with a value for a parameter of these rules."""
     if isinstance(value, Mapping):
         yield from _mapping_problems(value, rules, catalogue, path, depth)
@@ -182,11 +145,11 @@ def value_problems(value: Any, rules: Parameter, catalogue: Catalogue, path: str
     elif _ambiguous(value, rules):
         text = f"{value:g} can mean a count or a share here: write {{int: {value:g}}} or {{float: {value:g}}}"
         yield Problem(path, api.show(value), text)
-    elif not rules.open and not _accepts(value, rules):
+    elif not rules.open and not values.accepts(value, rules):
         yield _unsuitable(value, rules, path)
 
 
-def _ambiguous(value: Any, rules: Parameter) -> bool:
+def _ambiguous(value: Any, rules: values.Parameter) -> bool:
     """A whole number that scikit-learn reads as a count when it is an integer and as a share when it is a float."""
     if not rules.int_or_fraction or isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
@@ -195,9 +158,9 @@ def _ambiguous(value: Any, rules: Parameter) -> bool:
 
 
 def _mapping_problems(
-    value: Mapping[str, Any], rules: Parameter, catalogue: Catalogue, path: str, depth: int
+    value: Mapping[str, Any], rules: values.Parameter, catalogue: Catalogue, path: str, depth: int
 ) -> Iterator[Problem]:
-    form = typed_form(value)
+    form = values.typed_form(value)
     if form is not None:
         yield from _form_problems(*form, rules, path)
     elif "class" in value:
@@ -212,30 +175,30 @@ def _mapping_problems(
             yield _unsuitable(value, rules, path)
 
 
-def _form_problems(kind: str, inner: Any, rules: Parameter, path: str) -> Iterator[Problem]:
+def _form_problems(kind: str, inner: Any, rules: values.Parameter, path: str) -> Iterator[Problem]:
     where = f"{path}.{kind}"
     if isinstance(inner, bool) or not isinstance(inner, (int, float)):
         yield Problem(where, api.show(inner), "must be a number")
     elif kind == "int" and not float(inner).is_integer():
         yield Problem(where, api.show(inner), "must be a number without fraction")
-    elif not rules.open and not _accepts_number(int(inner) if kind == "int" else float(inner), rules, kind):
+    elif not rules.open and not values.accepts_number(int(inner) if kind == "int" else float(inner), rules, kind):
         yield _unsuitable(inner, rules, where)
 
 
-def _unsuitable(value: Any, rules: Parameter, path: str) -> Problem:
+def _unsuitable(value: Any, rules: values.Parameter, path: str) -> Problem:
     words = [option for option in rules.options if isinstance(option, str)]
     close = wording.closest(value, words) if isinstance(value, str) else None
     hint = f"; did you mean {close}?" if close else _boolean_hint(value, rules)
-    return Problem(path, api.show(value, path), f"must be {expectation(rules)}{hint}")
+    return Problem(path, api.show(value, path), f"must be {values.expectation(rules)}{hint}")
 
 
 def _nested(value: Any, catalogue: Catalogue, path: str, depth: int) -> Iterator[Problem]:
     if depth > MAX_DEPTH:
         yield Problem(path, "…", f"nested deeper than {MAX_DEPTH}")
     elif isinstance(value, Mapping):
-        form = typed_form(value)
+        form = values.typed_form(value)
         if form is not None:
-            yield from _form_problems(*form, Parameter(), path)
+            yield from _form_problems(*form, values.Parameter(), path)
         elif "class" in value:
             yield from problems(value, catalogue, path, depth + 1)
         else:
@@ -246,62 +209,7 @@ def _nested(value: Any, catalogue: Catalogue, path: str, depth: int) -> Iterator
             yield from _nested(item, catalogue, f"{path}[{index}]", depth + 1)
 
 
-def _accepts(value: Any, rules: Parameter) -> bool:
-    if value is None:
-        return "none" in rules.types or None in rules.options
-    if isinstance(value, bool):
-        return "bool" in rules.types or any(value is option for option in rules.options)
-    if isinstance(value, (int, float)):
-        return _accepts_number(value, rules)
-    if isinstance(value, str):
-        return "str" in rules.types or value in rules.options
-    return True
-
-
-def _accepts_number(value: float, rules: Parameter, kind: str | None = None) -> bool:
-    """``kind`` says that an integer or a fraction is meant; without it a whole number may be either."""
-    numbers = [item for item in rules.options if isinstance(item, (int, float)) and not isinstance(item, bool)]
-    if value in numbers:
-        return True
-    whole = float(value).is_integer() and kind != "float"
-    if any((item.type == "float" or whole) and item.contains(value) for item in rules.intervals):
-        return True
-    if "float" in rules.types and not any(item.type == "float" for item in rules.intervals):
-        return True
-    bounded = any(item.type == "int" for item in rules.intervals)
-    return whole and not bounded and bool(rules.types & {"int", "random_state"})
-
-
-def _boolean_hint(value: Any, rules: Parameter) -> str:
+def _boolean_hint(value: Any, rules: values.Parameter) -> str:
     if isinstance(value, bool) and ("str" in rules.types or any(isinstance(option, str) for option in rules.options)):
         return "; YAML reads the bare words n, y, no, yes, on, off as booleans: put the word in quotes"
     return ""
-
-
-def expectation(rules: Parameter) -> str:
-    """What a parameter takes, in words."""
-    parts = [str(interval) for interval in rules.intervals]
-    words = {
-        "bool": "true or false",
-        "none": "null",
-        "str": "a string",
-        "estimator": "an estimator {class, params}",
-        "dict": "a mapping",
-        "list": "a list",
-        "array": "a list",
-        "random_state": "an integer seed",
-    }
-    parts += [text for kind, text in words.items() if kind in rules.types]
-    if not rules.intervals:
-        parts += [text for kind, text in (("int", "an integer"), ("float", "a number")) if kind in rules.types]
-    parts += [json.dumps(option) for option in rules.options]
-    return " or ".join(dict.fromkeys(parts)) or "something else"
-
-
-def typed_form(value: Mapping[str, Any]) -> tuple[str, Any] | None:
-    """``{int: 1}`` or ``{float: 1}``: a number that says which of the two it is."""
-    if len(value) == 1:
-        ((kind, inner),) = value.items()
-        if kind in ("int", "float"):
-            return kind, inner
-    return None

@@ -11,11 +11,11 @@ from typing import Any
 
 from sklearn_operator import api
 from sklearn_operator.api import Problem
-from sklearn_operator.core import parameters, typed, wording
+from sklearn_operator.core import parameters, typed, values, wording
 from sklearn_operator.core import steps as pipeline_steps
 from sklearn_steps import contract
 
-_ANYTHING = parameters.Parameter()
+_ANYTHING = values.Parameter()
 _MOST_TRIALS = 10_000
 #: Scorers that know no upper bound; all others end at 1, and those that begin with neg_ at 0.
 _UNBOUNDED = frozenset({"positive_likelihood_ratio"})
@@ -50,7 +50,7 @@ def config(tuning: Mapping[str, Any], model: Mapping[str, Any], catalogue: param
         dimension = dict(parameter)
         if "values" in dimension:
             found = _resolve(spec, str(parameter["name"]), catalogue)
-            rules = found if isinstance(found, parameters.Parameter) else _ANYTHING
+            rules = found if isinstance(found, values.Parameter) else _ANYTHING
             dimension["values"] = [typed.typed(value, rules, catalogue) for value in dimension["values"]]
         dimensions.append(dimension)
     left_out = {"engine", "timeout", "parameters"}
@@ -72,7 +72,7 @@ class _Unknown(Exception):
 
 def _addressed(
     spec: api.SklearnModelSpec, name: str, catalogue: parameters.Catalogue, path: str
-) -> parameters.Parameter | Problem:
+) -> values.Parameter | Problem:
     if name.rpartition("__")[2] == "n_jobs":
         text = "changes no model, only how it is computed; remove it (trials share the task's CPU limit)"
         return Problem(path, api.show(name), text)
@@ -80,7 +80,7 @@ def _addressed(
     return Problem(path, api.show(name), found) if isinstance(found, str) else found
 
 
-def _resolve(model: api.ModelSpec, name: str, catalogue: parameters.Catalogue) -> parameters.Parameter | str:
+def _resolve(model: api.ModelSpec, name: str, catalogue: parameters.Catalogue) -> values.Parameter | str:
     """The rules of the parameter, or what is wrong with its name."""
     try:
         if model.estimator is not None:
@@ -93,7 +93,7 @@ def _resolve(model: api.ModelSpec, name: str, catalogue: parameters.Catalogue) -
     return _ANYTHING
 
 
-def _of_step(steps: Any, name: str, catalogue: parameters.Catalogue) -> parameters.Parameter:
+def _of_step(steps: Any, name: str, catalogue: parameters.Catalogue) -> values.Parameter:
     head, _, rest = name.partition("__")
     step = next((step for step in steps if step.name == head), None)
     if step is None or not rest:
@@ -104,13 +104,14 @@ def _of_step(steps: Any, name: str, catalogue: parameters.Catalogue) -> paramete
     return _within(pipeline_steps.whole(steps), name.split("__"), catalogue)
 
 
-def _within(document: Mapping[str, Any], names: list[str], catalogue: parameters.Catalogue) -> parameters.Parameter:
+def _within(document: Mapping[str, Any], names: list[str], catalogue: parameters.Catalogue) -> values.Parameter:
     """The rules of ``names`` (a parameter, after the parameters that hold the estimators around it)."""
     for depth, name in enumerate(names):
         estimator = catalogue.estimators.get(str(document.get("class")))
         if estimator is None:
             return _ANYTHING
-        params = document.get("params") or {}
+        given = document.get("params")
+        params = given if isinstance(given, Mapping) else {}
         last = depth == len(names) - 1
         rules = estimator.parameters.get(name)
         inner = params.get(name) if rules is not None else _named(params, name)
@@ -150,7 +151,7 @@ def _no_estimator(estimator: parameters.Estimator, name: str, inner: str) -> str
 
 
 def _range(
-    parameter: api.TuningParameter, rules: parameters.Parameter, catalogue: parameters.Catalogue, path: str
+    parameter: api.TuningParameter, rules: values.Parameter, catalogue: parameters.Catalogue, path: str
 ) -> Iterator[Problem]:
     if parameter.type == "Categorical":
         for index, value in enumerate(parameter.values or ()):
@@ -166,7 +167,7 @@ def _range(
         yield Problem(f"{path}.type", parameter.type, f"{parameter.name} takes no fractions; {advice}")
         return
     if not (takes_fractions or takes_whole):
-        text = f"{parameter.name} must be {parameters.expectation(rules)}; use type: Categorical, with values"
+        text = f"{parameter.name} must be {values.expectation(rules)}; use type: Categorical, with values"
         yield Problem(f"{path}.type", parameter.type, text)
         return
     for field, bound in (("min", parameter.min), ("max", parameter.max)):

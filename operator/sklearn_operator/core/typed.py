@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sklearn_operator.core import parameters
+from sklearn_operator.core import parameters, values
 
-_UNKNOWN = parameters.Parameter()
+_UNKNOWN = values.Parameter()
 
 
 def estimator(spec: Mapping[str, Any], catalogue: parameters.Catalogue) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def estimator(spec: Mapping[str, Any], catalogue: parameters.Catalogue) -> dict[
     return {"class": spec["class"], "params": params}
 
 
-def typed(value: Any, rules: parameters.Parameter, catalogue: parameters.Catalogue) -> Any:
+def typed(value: Any, rules: values.Parameter, catalogue: parameters.Catalogue) -> Any:
     """One value for a parameter of these rules."""
     return _value(value, rules, catalogue)
 
@@ -44,9 +44,9 @@ def _step(step: Mapping[str, Any], catalogue: parameters.Catalogue) -> dict[str,
     return {"name": step["name"], "columns": groups, "remainder": step.get("remainder", "drop")}
 
 
-def _value(value: Any, rules: parameters.Parameter, catalogue: parameters.Catalogue) -> Any:
+def _value(value: Any, rules: values.Parameter, catalogue: parameters.Catalogue) -> Any:
     if isinstance(value, Mapping):
-        form = parameters.typed_form(value)
+        form = values.typed_form(value)
         if form is not None:
             return int(form[1]) if form[0] == "int" else float(form[1])
         if "class" in value:
@@ -59,7 +59,7 @@ def _value(value: Any, rules: parameters.Parameter, catalogue: parameters.Catalo
     return _number(value, rules)
 
 
-def _number(value: float, rules: parameters.Parameter) -> float | int:
+def _number(value: float, rules: values.Parameter) -> float | int:
     """``C: 1`` becomes 1.0 where only a float fits, ``degree: 3.0`` becomes 3 where only an integer does."""
     whole = float(value).is_integer()
     takes_int = bool(rules.types & {"int", "random_state"}) or any(

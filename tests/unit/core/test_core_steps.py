@@ -102,6 +102,12 @@ def columns(*groups: Json) -> Json:
          "[0].params.estimators[0][0]", "a__b", "no double underscore"),
         ([step("m", "ensemble.VotingClassifier", estimators=[["voting", cls("svm.SVC")]])],
          "[0].params.estimators[0][0]", "voting", "choose another name"),
+        ([step("m", "ensemble.StackingRegressor", estimators=[cls("svm.SVR")])],
+         "[0].params.estimators[0]", "a mapping of class, params", "must be [name, {class, params}], with drop"),
+        ([step("m", "ensemble.VotingClassifier", estimators=[["a", "passthrough"]])],
+         "[0].params.estimators[0]", "a list of 2", "with drop for no estimator"),
+        ([step("c", "compose.ColumnTransformer", transformers=[["a", SCALE]]), SVC],
+         "[0].params.transformers[0]", "a list of 2", "must be [name, {class, params}, columns]"),
         # what may not be named
         ([{"name": "a", "class": "os.system", "params": {}}, SVC], "[0].class", "os.system",
          "only public classes of scikit-learn"),
@@ -153,6 +159,43 @@ def test_the_last_step_decides_which_metrics_fit(last: Json, metric: str, whose:
         accept(manifest(COLUMNS, last, evaluation={"metrics": [metric]}))
     (problem,) = refused.value.problems
     assert problem.path == "spec.evaluation.metrics[0]" and whose in problem.message
+
+
+WEIGHED = {"data": {"source": {"uri": "s3://b/rows.csv"}, "target": "y", "weight": "w"}}
+
+
+@pytest.mark.parametrize(
+    "last, whose",
+    [
+        (step("m", "neighbors.KNeighborsClassifier"), "sklearn.neighbors.KNeighborsClassifier"),
+        (step("m", "pipeline.Pipeline", steps=[["a", SCALE], ["knn", cls("neighbors.KNeighborsClassifier")]]),
+         "sklearn.neighbors.KNeighborsClassifier"),
+        (step("m", "ensemble.VotingClassifier", estimators=[["a", cls("svm.SVC")], ["b", "drop"]]),
+         "sklearn.ensemble.VotingClassifier"),
+        (SVC, None),
+        (step("m", "pipeline.Pipeline", steps=[["a", "passthrough"], ["svc", cls("svm.SVC")]]), None),
+        (step("m", "ensemble.BaggingClassifier", estimator=cls("svm.SVC")), None),
+    ],
+)  # fmt: skip
+def test_weights_are_for_a_last_step_that_takes_them(last: Json, whose: str | None) -> None:
+    spec = manifest(COLUMNS, last, **WEIGHED)
+    if whose is None:
+        assert config(spec).data.weight == "w"
+        return
+    with pytest.raises(validation.NotAccepted) as refused:
+        accept(spec)
+    (problem,) = refused.value.problems
+    assert (problem.path, problem.value) == ("spec.data.weight", "w")
+    assert problem.message.startswith(f"{whose} takes no sample weights when it is fitted")
+
+
+@pytest.mark.parametrize("inner", [{"class": []}, {"class": "sklearn.svm.SVC", "params": [1]}, [1], None])
+def test_broken_nested_estimators_stop_nobody_from_looking_further(inner: Any) -> None:
+    last = step("m", "pipeline.Pipeline", steps=[["a", inner]])
+    search = {"parameters": [{"name": "m__a__C", "type": "Categorical", "values": [1]}]}
+    with pytest.raises(validation.NotAccepted) as refused:
+        accept(manifest(last, tuning=search, **WEIGHED))
+    assert refused.value.problems[0].path.startswith(f"{PIPELINE}[0].params.steps")
 
 
 # What the tasks are told
@@ -304,9 +347,18 @@ any_step = st.builds(lambda name, one: {"name": name} | one, words, estimators()
 )  # fmt: skip
 
 
-@given(st.lists(any_step | values, max_size=4))
-def test_any_steps_are_refused_in_words_or_told_to_the_tasks(steps: list[Any]) -> None:
-    spec = manifest(*steps)
+NAMES = ["m__C", "g__drop", "s__a__params", "a__steps__b", "steps__a__b", "remainder__x", "b__estimator__class"]
+searches = st.none() | st.builds(
+    lambda name, found: {"parameters": [{"name": name, "type": "Categorical", "values": found}]},
+    st.sampled_from(NAMES), st.lists(values, min_size=1, max_size=2),
+)  # fmt: skip
+
+
+@given(st.lists(any_step | values, max_size=4), st.booleans(), searches)
+def test_any_steps_are_refused_in_words_or_told_to_the_tasks(
+    steps: list[Any], weighed: bool, tuning: Json | None
+) -> None:
+    spec = manifest(*steps, **(WEIGHED if weighed else {}), **({"tuning": tuning} if tuning else {}))
     try:
         accept(spec)
     except validation.NotAccepted as refused:
