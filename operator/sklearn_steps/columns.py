@@ -42,17 +42,17 @@ class Selected:
     notes: list[str]
 
 
-def select(frame: pd.DataFrame, data: contract.Data, pipeline: selection.Pipeline | None = None) -> Selected:
+def select(frame: pd.DataFrame, config: contract.RunConfig) -> Selected:
     """What of the table is learned from, and what is learned.
 
     The frame is used up on the way: it may be half of what memory holds.
     """
     import pandas as pd
 
-    chosen = _features(list(frame.columns), data)
-    y = _target(frame, data)
+    chosen = _features(list(frame.columns), config.data)
+    y = _target(frame, config.data)
     found = {name: kinds.of(frame[name]) for name in chosen}
-    kept = selection.needed(pipeline, {name: kind for name, (kind, _) in found.items()})
+    kept = selection.needed(config, {name: kind for name, (kind, _) in found.items()})
     values: dict[str, Any] = {}
     columns = []
     for name in kept:

@@ -86,7 +86,7 @@ def _of_arrays(fetched: sources.Arrays, config: contract.RunConfig) -> tuple[par
     if not keep:
         raise errors.UserError("NoFeatures", "data.features: no column is left")
     kinds = {fetched.names[place]: "number" for place in keep}
-    needed = selection.needed(config.pipeline, kinds)
+    needed = selection.needed(config, kinds)
     keep = [place for place in keep if fetched.names[place] in needed]
     X = fetched.X if keep == list(range(len(fetched.names))) else fetched.X[:, keep]
     about = parts.About(
@@ -115,7 +115,7 @@ def _of_table(fetched: sources.Table, config: contract.RunConfig, estimator: Any
     from sklearn_steps import columns
 
     found = roles.of_table(fetched.frame, config.data)
-    chosen = columns.select(fetched.frame, config.data, config.pipeline)
+    chosen = columns.select(fetched.frame, config)
     about = parts.About(
         source=sources.describe(config.data),
         sha256=fetched.sha256,

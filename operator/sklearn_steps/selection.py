@@ -45,12 +45,14 @@ def grouped(pipeline: Pipeline | None, kinds: Mapping[str, str]) -> list[str]:
     return [name for name in kinds if name in taken]
 
 
-def needed(pipeline: Pipeline | None, kinds: Mapping[str, str]) -> list[str]:
+def needed(config: contract.RunConfig, kinds: Mapping[str, str]) -> list[str]:
     """The columns that the model looks at; with ``remainder: drop`` only those that a group takes."""
-    taken = grouped(pipeline, kinds)
-    first = pipeline[0] if pipeline else None
-    drops = first is not None and first.columns is not None and first.remainder == "drop"
-    return taken if drops else list(kinds)
+    taken = grouped(config.pipeline, kinds)
+    first = config.pipeline[0] if config.pipeline else None
+    if first is None or first.columns is None or first.remainder != "drop":
+        return list(kinds)
+    searched = {parameter.name for parameter in config.tuning.parameters} if config.tuning else set()
+    return list(kinds) if f"{first.name}__remainder" in searched else taken
 
 
 def _groups(pipeline: Pipeline | None) -> list[tuple[str, recipe.ColumnGroup]]:

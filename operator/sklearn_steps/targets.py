@@ -25,15 +25,20 @@ def checked(y: Any, about: parts.About, kind: contract.EstimatorType, where: str
 
 def give_labels(estimator: Any, y: Any) -> None:
     """Class weights by the labels of the data: the names in a JSON mapping are texts, whatever the labels are."""
-    if y is None or y.ndim != 1:
-        return
     import numpy as np
 
     labels = {str(label).removesuffix(".0"): label for label in np.unique(y).tolist()}
     labels |= {text.lower(): label for text, label in labels.items() if isinstance(label, bool)}
     for name, value in estimator.get_params(deep=True).items():
-        if isinstance(value, dict) and name.rpartition("__")[2] == "class_weight":
-            estimator.set_params(**{name: {labels.get(key, key): weight for key, weight in value.items()}})
+        if name.rpartition("__")[2] == "class_weight" and isinstance(value, (dict, list)):
+            estimator.set_params(**{name: _labelled(value, labels)})
+
+
+def _labelled(weights: Any, labels: dict[str, Any]) -> Any:
+    """One mapping, or one per target."""
+    if isinstance(weights, list):
+        return [_labelled(item, labels) for item in weights]
+    return {labels.get(key, key): item for key, item in weights.items()} if isinstance(weights, dict) else weights
 
 
 def _check_classes(y: Any, about: parts.About, where: str, advice: str) -> Any:

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from sklearn_steps import contract, contract_tuning, errors, parts, scoring, threads
+from sklearn_steps import contract, contract_tuning, errors, parts, scoring, targets, threads
 from sklearn_steps.tuning import folds, search, trials, workers
 
 _NOT_SEARCHED = "n_jobs"
@@ -61,6 +61,8 @@ def tune(
     )
     params = looking.params(best.number)
     winner = trials.adjusted(estimator, params, config.seed)
+    if kind == "classifier":
+        targets.give_labels(winner, y)
     return Tuned(winner, params, record, [*notes, *_said(record)])
 
 

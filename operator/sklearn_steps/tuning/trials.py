@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sklearn_steps import contract, encode, errors, estimators, parts, scoring, weights
+from sklearn_steps import contract, encode, errors, estimators, parts, scoring, targets, weights
 
 _FIELD = "tuning.parameters"
 _SUPERVISED = ("classifier", "regressor")
@@ -75,6 +75,8 @@ class Bench:
         from sklearn.base import clone
 
         candidate = adjusted(clone(self.estimator), params or {}, self.seed)
+        if self.kind == "classifier":
+            targets.give_labels(candidate, self.y)
         greedy = {
             name: self.cores
             for name, value in candidate.get_params(deep=True).items()

@@ -591,21 +591,3 @@ def test_step_by_step_is_the_same_as_all_at_once(tmp_path: Path) -> None:
     staged = json.loads((tmp_path / "b" / contract.RESULT).read_bytes())
     assert staged["metrics"] == whole["metrics"]
     assert staged["artifact"]["sha256"] == whole["artifact"]["sha256"]
-
-
-def test_a_search_addresses_every_step_by_its_name(tmp_path: Path) -> None:
-    dimensions = [
-        {"name": "prepare__numbers__simpleimputer__strategy", "type": "Categorical", "values": ["mean", "median"]},
-        {"name": "prepare__words__max_categories", "type": "Int", "min": 2, "max": 3},
-        {"name": "forest__max_depth", "type": "Int", "min": 1, "max": 4},
-    ]
-    pipeline = [NUMBERS_AND_WORDS, step("forest", "ensemble.RandomForestClassifier", n_estimators=5)]
-    tuning = {"parameters": dimensions, "trials": 4, "algorithm": "Random"}
-    data = given.inline(CSV, target="churn", features=FEATURES)
-    result = given.run(given.declared(tmp_path, pipeline, tuning=tuning, **data))
-    assert (result["tuning"]["completed"], result["tuning"]["failed"]) == (4, 0)
-    assert result["tuning"]["bestScore"] >= result["tuning"]["baselineScore"]
-    model = joblib.load(tmp_path / contract.MODEL)
-    for name, value in result["tuning"]["bestParams"].items():
-        assert model.get_params()[name] == value
-    served.runtime(tmp_path, result)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import steps_given
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -123,11 +124,12 @@ selects = st.lists(names, min_size=1, max_size=3).map(tuple) | st.builds(
 @given(selects, st.dictionaries(names, st.sampled_from(["number", "string", "datetime", "other"]), max_size=4))
 def test_any_selection_takes_columns_or_is_refused_by_name(select: Any, found: dict[str, str]) -> None:
     group = recipe.ColumnGroup(name="g", select=select, steps=(recipe.EstimatorSpec.model_validate({"class": "x"}),))
-    pipeline = (recipe.PipelineStep(name="p", columns=(group,)),)
+    steps = [{"name": "p", "columns": [group.model_dump(by_alias=True)]}, {"name": "m", "class": "y"}]
+    config = steps_given.parsed(steps_given.declared("file:///nowhere/", steps))
     try:
         taken = selection.of_group(group, found, "here")
     except step_errors.UserError as refused:
         assert refused.reason in ("FeatureMissing", "NothingSelected") and "here.select" in refused.message
         return
     assert taken and set(taken) <= set(found)
-    assert selection.needed(pipeline, found) == [name for name in found if name in taken]
+    assert selection.needed(config, found) == [name for name in found if name in taken]
