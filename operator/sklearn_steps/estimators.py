@@ -7,6 +7,7 @@ package and is an estimator, a kernel or a splitter. Parameters stay values: a s
 
 from __future__ import annotations
 
+import copy
 import importlib
 import inspect
 from typing import Any
@@ -155,11 +156,22 @@ def kind_of(estimator: Any, field: str = _FIELD) -> contract.EstimatorType:
     if kind is None:
         text = f"{field}.class: {name} is neither a classifier nor a regressor, clusterer or outlier detector"
         raise errors.UserError("NotAModel", f"{text}; choose an estimator that predicts")
-    if not hasattr(estimator, "predict"):
+    if not _predicts(estimator):
         advice = "set novelty: true" if "novelty" in estimator.get_params() else "choose one that can, such as KMeans"
         text = f"{field}.class: {name} cannot predict rows that it was not fitted on, so it can be neither judged"
         raise errors.UserError("NotAModel", f"{text} nor served; {advice}")
     return kind
+
+
+def _predicts(estimator: Any) -> bool:
+    """Whether it will: a stack without a final estimator gets one when it is fitted, and cannot predict before."""
+    from sklearn.dummy import DummyClassifier
+
+    whole = copy.deepcopy(estimator)
+    for part in [whole, *whole.get_params(deep=True).values()]:
+        if hasattr(part, "final_estimator") and part.final_estimator is None:
+            part.final_estimator = DummyClassifier()
+    return hasattr(whole, "predict")
 
 
 def takes_gaps(estimator: Any) -> bool:

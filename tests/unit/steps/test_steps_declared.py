@@ -277,6 +277,14 @@ CLASSIFIERS: dict[str, tuple[list[Json], Callable[[], Any]]] = {
             ),
         ),
     ),
+    "a stack with all defaults": (
+        [NUMBERS_AND_WORDS, step("stack", "ensemble.StackingClassifier", passthrough=True, estimators=[
+            ["tree", TREE], ["bayes", cls("naive_bayes.GaussianNB")]])],
+        lambda: make_pipeline(
+            ColumnTransformer(numbers_and_words().transformers, sparse_threshold=0.0),
+            StackingClassifier([("tree", tree()), ("bayes", GaussianNB())], passthrough=True),
+        ),
+    ),
     "a vote of models": (
         [NUMBERS_AND_WORDS, step("vote", "ensemble.VotingClassifier", voting="soft", weights=[2, 1], estimators=[
             ["tree", TREE], ["logistic", cls("linear_model.LogisticRegression")]])],

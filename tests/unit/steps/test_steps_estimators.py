@@ -184,3 +184,16 @@ def test_a_seed_given_or_nulled_by_the_user_stays() -> None:
     assert build(given.TREE, {"random_state": 4}).random_state == 4
     assert build(given.TREE, {"random_state": None}).random_state is None
     assert build("sklearn.model_selection.KFold", {}).random_state is None
+
+
+def test_a_stack_gets_its_final_estimator_only_when_it_is_fitted() -> None:
+    members = {"estimators": [["tree", {"class": given.TREE}]]}
+    stack = build("sklearn.ensemble.StackingClassifier", members)
+    assert estimators.kind_of(stack) == "classifier" and stack.final_estimator is None
+    steps = {
+        "steps": [
+            ["scale", "passthrough"],
+            ["stack", {"class": "sklearn.ensemble.StackingClassifier", "params": members}],
+        ]
+    }
+    assert estimators.kind_of(build("sklearn.pipeline.Pipeline", steps)) == "classifier"
