@@ -21,7 +21,7 @@ def field(config: contract.RunConfig) -> str:
 def build(config: contract.RunConfig, columns: Sequence[parts.Column] = ()) -> Any:
     """The unfitted model. Without ``columns`` its groups select nothing yet: enough to ask what it is."""
     if config.pipeline is None:
-        return estimators.build(config.final, config.seed)
+        return estimators.build(config.final, config.seed, packages=config.packages)
     from sklearn.pipeline import Pipeline
 
     kinds = {column.name: column.kind for column in columns}
@@ -29,19 +29,25 @@ def build(config: contract.RunConfig, columns: Sequence[parts.Column] = ()) -> A
     for place, step in reversed(list(enumerate(config.pipeline))):
         where = f"model.pipeline[{place}]"
         if step.columns is None:
-            built.insert(0, (step.name, estimators.build(step.estimator, config.seed, where)))
+            one = estimators.build(step.estimator, config.seed, where, config.packages)
         else:
-            built.insert(0, (step.name, _columns(step, kinds, config.seed, where, [later for _, later in built])))
+            one = _columns(step, kinds, config, where, [later for _, later in built])
+        built.insert(0, (step.name, one))
     return Pipeline(built)
 
 
-def _columns(step: recipe.PipelineStep, kinds: dict[str, str], seed: int, where: str, later: list[Any]) -> Any:
+def _columns(
+    step: recipe.PipelineStep, kinds: dict[str, str], config: contract.RunConfig, where: str, later: list[Any]
+) -> Any:
     from sklearn.compose import ColumnTransformer
 
     transformers = []
     for number, group in enumerate(step.columns or ()):
         at = f"{where}.columns[{number}]"
-        parts_of = [estimators.build(one, seed, f"{at}.steps[{place}]") for place, one in enumerate(group.steps)]
+        parts_of = [
+            estimators.build(one, config.seed, f"{at}.steps[{place}]", config.packages)
+            for place, one in enumerate(group.steps)
+        ]
         taken: Any = selection.of_group(group, kinds, at) if kinds else []
         if kinds and _takes_text(parts_of[0]):
             taken = _one(taken, type(parts_of[0]).__name__, at)

@@ -182,6 +182,7 @@ class RunConfig(_Strict):
     previous: PreviousVersion | None = None
     estimator: recipe.EstimatorSpec | None = None
     pipeline: Annotated[tuple[recipe.PipelineStep, ...], pydantic.Field(min_length=1)] | None = None
+    packages: tuple[str, ...] = ()  # besides scikit-learn, that the operator's settings allow
     tuning: Tuning | None = None
     evaluation: Evaluation = Evaluation()
     artifact_uri: Annotated[str, pydantic.Field(pattern="/$")]

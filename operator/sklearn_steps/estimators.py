@@ -1,8 +1,9 @@
-"""From ``{class, params}`` to an estimator, importing and calling nothing but scikit-learn's own public classes.
+"""From ``{class, params}`` to an estimator, importing and calling nothing but public classes.
 
 Invariant: a class is taken only from a public module below ``sklearn.``, where it is defined in that module's own
-package and is an estimator, a kernel or a splitter. Parameters stay values: a string never becomes a function. Every
-``random_state`` that the manifest leaves unset is the run's seed; nothing else of the user's parameters is touched.
+package and is an estimator, a kernel or a splitter; or it is an estimator of a package that the operator's settings
+allow. Parameters stay values: a string never becomes a function. Every ``random_state`` that the manifest leaves unset
+is the run's seed; nothing else of the user's parameters is touched.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import copy
 import importlib
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 from sklearn_steps import contract, errors, recipe
@@ -21,10 +23,12 @@ _MAX_DEPTH = 12
 _FIELD = "model.estimator"
 
 
-def resolve(path: str, field: str = _FIELD) -> type:
-    """The class of that public path."""
+def resolve(path: str, field: str = _FIELD, packages: Sequence[str] = ()) -> type:
+    """The class of that public path; ``packages`` are others that it may be of."""
     module_name, _, name = path.rpartition(".")
     parts = path.split(".")
+    if module_name and parts[0] in packages:
+        return _elsewhere(path, field)
     if parts[0] != "sklearn" or not module_name:
         raise _refused(path, field, "only public classes of scikit-learn can be named, such as sklearn.svm.SVC")
     if any(part.startswith("_") or not part.isidentifier() or part in CLOSED for part in parts):
@@ -41,6 +45,26 @@ def resolve(path: str, field: str = _FIELD) -> type:
         raise _refused(path, field, f"{errors.nearest(name, known)}{module_name} has {errors.listed(sorted(known))}")
     if not inspect.isclass(found) or not usable(found, module_name):
         raise _refused(path, field, "it is not an estimator, a kernel or a splitter of that module")
+    return found
+
+
+def _elsewhere(path: str, field: str) -> type:
+    """The estimator of another package, which is imported as a whole: who allows it trusts it."""
+    from sklearn.base import BaseEstimator
+
+    module_name, _, name = path.rpartition(".")
+    package = path.partition(".")[0]
+    if any(part.startswith("_") or not part.isidentifier() for part in path.split(".")):
+        raise _refused(path, field, "this part of the package is not public")
+    try:
+        found = getattr(importlib.import_module(module_name), name, None)
+    except ImportError as exc:
+        text = f"the image of the task cannot import it ({errors.first_line(exc, 200)})"
+        raise _refused(path, field, f"{text}; use a trainer image that has {package}") from exc
+    if not inspect.isclass(found) or not issubclass(found, BaseEstimator):
+        raise _refused(path, field, f"{module_name} has no estimator of that name")
+    if found.__module__.partition(".")[0] != package:
+        raise _refused(path, field, f"it is not a class of {package}'s own; name it by {found.__module__}")
     return found
 
 
@@ -64,24 +88,27 @@ def is_splitter(cls: type) -> bool:
     return cls.__module__ == "sklearn.model_selection._split" and hasattr(cls, "split")
 
 
-def build(spec: recipe.EstimatorSpec, seed: int, field: str = _FIELD) -> Any:
+def build(spec: recipe.EstimatorSpec, seed: int, field: str = _FIELD, packages: Sequence[str] = ()) -> Any:
     """The unfitted estimator, as the manifest says; ``field`` is where."""
-    return _Builder(seed).build(spec.class_, spec.params, field, 0)
+    return _Builder(seed, packages).build(spec.class_, spec.params, field, 0)
 
 
-def value(value: Any, field: str, seed: int, of: type, name: str) -> Any:
+def value(value: Any, field: str, seed: int, of: type, name: str, packages: Sequence[str] = ()) -> Any:
     """What a manifest says for parameter ``name`` of class ``of``, with nested estimators built."""
-    return _Builder(seed).value(value, field, 1, _wants_tuple(of, name))
+    return _Builder(seed, packages).value(value, field, 1, _wants_tuple(of, name))
 
 
 class _Builder:
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, packages: Sequence[str]) -> None:
         self._seed = seed
+        self._packages = packages
 
     def build(self, path: str, params: dict[str, Any], field: str, depth: int) -> Any:
-        cls = resolve(path, f"{field}.class")
+        cls = resolve(path, f"{field}.class", self._packages)
         signature = inspect.signature(cls)
-        unknown = [name for name in params if name not in signature.parameters or name.startswith("_")]
+        anything = any(item.kind is item.VAR_KEYWORD for item in signature.parameters.values())
+        known = params if anything else signature.parameters
+        unknown = [name for name in params if name not in known or name.startswith("_")]
         if unknown:
             advice = errors.nearest(unknown[0], list(signature.parameters))
             raise errors.UserError(
@@ -96,9 +123,12 @@ class _Builder:
         if "random_state" not in params and _draws(signature, values):
             values["random_state"] = self._seed
         try:
-            return cls(**values)
+            made = cls(**values)
         except (TypeError, ValueError) as exc:
             raise errors.UserError("InvalidParameter", f"{field}: {path}: {errors.first_line(exc)}") from exc
+        if anything and "random_state" not in params and made.get_params(deep=False).get("random_state", 0) is None:
+            made.set_params(random_state=self._seed)
+        return made
 
     def value(self, value: Any, field: str, depth: int, as_tuple: bool = False) -> Any:
         if depth > _MAX_DEPTH:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import platform
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -128,6 +129,16 @@ def _check_outputs(estimator: Any, about: parts.About, name: str, kind: contract
         )
 
 
+def _others(model: Any, packages: Sequence[str]) -> tuple[str, ...]:
+    """The distributions of other packages that the model is made of."""
+    made_of = [model, *model.get_params(deep=True).values()]
+    used = {type(part).__module__.partition(".")[0] for part in made_of} & set(packages)
+    if not used:
+        return ()
+    known = metadata.packages_distributions()
+    return tuple(sorted({name for package in used for name in known.get(package, ())}))
+
+
 def said(caught: list[warnings.WarningMessage], when: str) -> list[str]:
     """What scikit-learn warned of: worth knowing, not worth failing."""
     texts = [errors.first_line(item.message) for item in caught if isinstance(item.message, Warning)]
@@ -143,7 +154,8 @@ def _training(
     notes: list[str],
 ) -> parts.Training:
     classes = getattr(model, "classes_", None)
-    libraries = (*_LIBRARIES, "pandas") if about.table else _LIBRARIES
+    others = _others(model, config.packages)
+    libraries = (*_LIBRARIES, *others, "pandas") if about.table else (*_LIBRARIES, *others)
     versions = {name: metadata.version(name) for name in libraries}
     return parts.Training(
         about=about,

@@ -40,14 +40,21 @@ class Catalogue:
     scorers: Mapping[str, frozenset[str]]
     sklearn: str
     datasets: Mapping[str, str]
+    packages: frozenset[str] = frozenset()  # others, of which only the task can tell what is in them
 
     @classmethod
-    def parse(cls, text: bytes) -> Catalogue:
+    def parse(cls, text: bytes, packages: frozenset[str] = frozenset()) -> Catalogue:
         raw = json.loads(text)
         estimators = {path: _estimator(path, entry) for path, entry in raw["classes"].items()}
         scorers = {name: frozenset(kinds) for name, kinds in raw["scorers"].items()}
         kinds = {name: str(entry["targetKind"]) for name, entry in raw["datasets"].items()}
-        return cls(estimators, scorers, str(raw["versions"]["sklearn"]), kinds)
+        return cls(estimators, scorers, str(raw["versions"]["sklearn"]), kinds, packages)
+
+    def elsewhere(self, path: Any) -> bool:
+        """Whether this may be a class of another package that the operator's settings allow."""
+        names = path.split(".") if isinstance(path, str) else []
+        public = all(name.isidentifier() and not name.startswith("_") for name in names)
+        return len(names) > 1 and names[0] in self.packages and public
 
     def nearest(self, path: str) -> str:
         """Advice for a class that is not there."""
@@ -90,7 +97,7 @@ def problems(spec: Mapping[str, Any], catalogue: Catalogue, path: str, depth: in
         return
     name = spec.get("class")
     estimator = catalogue.estimators.get(name) if isinstance(name, str) else None
-    if estimator is None:
+    if estimator is None and not catalogue.elsewhere(name):
         yield Problem(f"{path}.class", api.show(name), _unknown_class(name, catalogue))
         return
     given = spec.get("params")
@@ -99,6 +106,9 @@ def problems(spec: Mapping[str, Any], catalogue: Catalogue, path: str, depth: in
         return
     for key in sorted(set(spec) - {"class", "params"}, key=str):
         yield Problem(api.join(path, key), api.show(spec[key]), "only class and params are known here")
+    if estimator is None:
+        yield from _elsewhere(given or {}, catalogue, f"{path}.params", depth)
+        return
     for parameter in sorted(estimator.required - set(given or ())):
         yield Problem(f"{path}.params.{parameter}", "absent", f"{estimator.path} needs {parameter}")
     for parameter, value in (given or {}).items():
@@ -112,11 +122,22 @@ def problems(spec: Mapping[str, Any], catalogue: Catalogue, path: str, depth: in
                 yield from labels.of_list(value, estimator.parameters, parameter, where)
 
 
+def _elsewhere(given: Mapping[str, Any], catalogue: Catalogue, path: str, depth: int) -> Iterator[Problem]:
+    """Parameters of a class that only the task knows: what is nested in them is checked here all the same."""
+    for parameter, value in given.items():
+        where = api.join(path, parameter)
+        if not str(parameter).isidentifier() or str(parameter).startswith("_"):
+            yield Problem(where, api.show(value, where), "is no name of a parameter")
+        else:
+            yield from _nested(value, catalogue, where, depth)
+
+
 def _unknown_class(name: Any, catalogue: Catalogue) -> str:
     if not isinstance(name, str):
         return "must be the full path of a class, such as sklearn.svm.SVC"
     if not name.startswith("sklearn."):
-        only = "only public classes of scikit-learn can be named, by their full path such as sklearn.svm.SVC"
+        others = f" (and of {', '.join(sorted(catalogue.packages))})" if catalogue.packages else ""
+        only = f"only public classes of scikit-learn{others} can be named, by their full path such as sklearn.svm.SVC"
         return f"{only}; {catalogue.nearest(name)}"
     return f"there is no such class; {catalogue.nearest(name)}"
 

@@ -27,6 +27,8 @@ def problems(
 ) -> Iterator[Problem]:
     """What is wrong with ``document``, a ``{class, params}`` whose parameters are fine, as the model of ``spec``."""
     decider = _decider(document, catalogue, path)
+    if decider is None:
+        return
     if isinstance(decider, Problem):
         yield decider
         return
@@ -44,9 +46,11 @@ def problems(
 
 def _decider(
     document: Mapping[str, Any], catalogue: parameters.Catalogue, path: str
-) -> tuple[str, parameters.Estimator, Mapping[str, Any]] | Problem:
-    """The estimator that says what the whole is, with its path and parameters."""
+) -> tuple[str, parameters.Estimator, Mapping[str, Any]] | Problem | None:
+    """The estimator that says what the whole is, with its path and parameters; None if only the task can tell."""
     for _ in range(parameters.MAX_DEPTH + 1):
+        if document["class"] not in catalogue.estimators:
+            return None
         estimator = catalogue.estimators[document["class"]]
         params = document.get("params") or {}
         if estimator.kind_from is None:

@@ -132,6 +132,7 @@ def run_config(
         "data": data,
         **_about_data(data, version, settings, versions),
         **_trained(frozen_inputs["model"], catalogue),
+        **({"packages": sorted(settings.packages)} if settings.packages else {}),
         "evaluation": {"metrics": list(metrics)},
         "artifactUri": artifact_uri(model, version, settings),
     }

@@ -76,7 +76,7 @@ async def _reconciler(
     stack: AsyncExitStack,
 ) -> Reconciler:
     core = settings.for_core()
-    catalogue = parameters.Catalogue.parse(resources.catalogue())
+    catalogue = parameters.Catalogue.parse(resources.catalogue(), core.packages)
     pipelines = pipeline.BasePipelines.parse(resources.pipelines())
     backend = await stack.enter_async_context(
         kfp.connect(

@@ -57,6 +57,9 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     #: Hosts that manifests may read data from by http(s), separated by commas: ``host`` means its ports 80 and 443,
     #: ``host:port`` that port. A loopback or link-local address is refused unless it is itself in the list.
     data_hosts: str = ""
+    #: Packages besides scikit-learn whose estimators manifests may name, by their import names, separated by commas
+    #: (``xgboost,lightgbm,imblearn``); the trainer image has to have them.
+    packages: str = ""
     #: How many models are worked on at the same time.
     workers: Annotated[int, pydantic.Field(ge=1, le=256)] = 8
     #: Seconds between two looks at everything, whether or not anything happened.
@@ -90,6 +93,14 @@ class OperatorSettings(pydantic_settings.BaseSettings):
                 raise ValueError("must be host names such as data.example.org or data.example.org:8443, with commas")
         return value
 
+    @pydantic.field_validator("packages")
+    @classmethod
+    def _are_packages(cls, value: str) -> str:
+        for item in _listed(value):
+            if not item.isidentifier() or item.startswith("_"):
+                raise ValueError("must be import names such as xgboost or imblearn, with commas")
+        return value
+
     def for_core(self) -> core_settings.Settings:
         """The part that decisions depend on."""
         return core_settings.Settings(
@@ -99,6 +110,7 @@ class OperatorSettings(pydantic_settings.BaseSettings):
             runtime=self.serving_runtime,
             service_accounts=frozenset(_listed(self.service_accounts)),
             data_hosts=frozenset(host.lower() for host in _listed(self.data_hosts)),
+            packages=frozenset(_listed(self.packages)),
             submit_pause=timedelta(seconds=self.kfp_submit_pause),
             poll_min=timedelta(seconds=self.kfp_poll_min),
             poll_max=timedelta(seconds=self.kfp_poll_max),

@@ -43,7 +43,7 @@ def tune(
     made, notes = folds.made(part, y, kind, config.data.split, tuning)
     fit_rows = min(len(fold.fit) for fold in made)
     at_once, cores = shares(tuning)
-    bench = trials.Bench(estimator, part, y, kind, metric, made, config.seed, cores)
+    bench = trials.Bench(estimator, part, y, kind, metric, made, config.seed, cores, config.packages)
     began = time.perf_counter()
     with workers.Pool(bench.measure, at_once, cores) as pool:
         looking = search.Search(tuning, given, pool, fit_rows, _least_rows(y, kind, len(made)), tell)
@@ -60,7 +60,7 @@ def tune(
         trials=[trial for _, trial in sorted(looking.ran.items())],
     )
     params = looking.params(best.number)
-    winner = trials.adjusted(estimator, params, config.seed)
+    winner = trials.adjusted(estimator, params, config.seed, config.packages)
     if kind == "classifier":
         targets.give_labels(winner, y)
     return Tuned(winner, params, record, [*notes, *_said(record)])

@@ -55,6 +55,7 @@ class Bench:
     folds: Sequence[Fold]
     seed: int
     cores: int
+    packages: Sequence[str] = ()
 
     def measure(self, job: Job) -> Answer:
         """Runs a trial; this is what workers do."""
@@ -74,7 +75,7 @@ class Bench:
     def _candidate(self, params: Mapping[str, Any] | None) -> Any:
         from sklearn.base import clone
 
-        candidate = adjusted(clone(self.estimator), params or {}, self.seed)
+        candidate = adjusted(clone(self.estimator), params or {}, self.seed, self.packages)
         if self.kind == "classifier":
             targets.give_labels(candidate, self.y)
         greedy = {
@@ -97,14 +98,14 @@ class Bench:
         return scoring.single(self.metric, model, _rows(self.part.X, fold.judge), truth, self.seed)
 
 
-def adjusted(estimator: Any, params: Mapping[str, Any], seed: int) -> Any:
+def adjusted(estimator: Any, params: Mapping[str, Any], seed: int, packages: Sequence[str] = ()) -> Any:
     """The estimator with these parameters, nested ones by their names with ``__``."""
     present = estimator.get_params(deep=True)
     values = {}
     for name, value in params.items():
         owner, _, leaf = name.rpartition("__")
         of = type(present[owner] if owner else estimator)
-        values[name] = estimators.value(value, f"{_FIELD} {name}", seed, of, leaf)
+        values[name] = estimators.value(value, f"{_FIELD} {name}", seed, of, leaf, packages)
     return estimator.set_params(**values)
 
 
