@@ -1,0 +1,267 @@
+"""Declared pipelines of many kinds, against the same pipelines written with scikit-learn itself.
+
+Rows go through the serving runtime as people send them: by column name, with gaps, times as text and new words.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import steps_given as given
+import steps_served as served
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.ensemble import (
+    BaggingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_selection import RFE, SelectKBest
+from sklearn.impute import SimpleImputer
+from sklearn.kernel_approximation import Nystroem
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+from sklearn.preprocessing import (
+    OneHotEncoder,
+    OrdinalEncoder,
+    StandardScaler,
+)
+from sklearn.svm import SVC
+from steps_customers import (
+    CSV,
+    ENCODE,
+    FEATURES,
+    IMPUTE,
+    KIND_BY_KIND,
+    NUMBERS,
+    NUMBERS_AND_WORDS,
+    ORDINAL,
+    ROWS,
+    SCALE,
+    TREE,
+    Json,
+    cls,
+    columns_of,
+    group,
+    kind_by_kind,
+    learned_from,
+    numbers_and_words,
+    prepare,
+    sent,
+    step,
+    tree,
+)
+
+from sklearn_steps import contract
+
+#: Name: the steps of the manifest, and the same in scikit-learn.
+CLASSIFIERS: dict[str, tuple[list[Json], Callable[[], Any]]] = {
+    "a forest on numbers and words": (
+        [NUMBERS_AND_WORDS, step("forest", "ensemble.RandomForestClassifier", n_estimators=5)],
+        lambda: make_pipeline(numbers_and_words(), RandomForestClassifier(n_estimators=5, random_state=0)),
+    ),
+    "every kind of column": (KIND_BY_KIND, kind_by_kind),
+    "text by tf-idf beside numbers": (
+        [
+            prepare(
+                group("note", ["note"], cls("feature_extraction.text.TfidfVectorizer", ngram_range=[1, 2])),
+                group("numbers", NUMBERS, IMPUTE, SCALE),
+            ),
+            step("model", "linear_model.LogisticRegression"),
+        ],
+        lambda: make_pipeline(
+            ColumnTransformer(
+                [
+                    ("note", TfidfVectorizer(ngram_range=(1, 2)), "note"),
+                    ("numbers", make_pipeline(SimpleImputer(), StandardScaler()), NUMBERS),
+                ]
+            ),
+            LogisticRegression(random_state=0),
+        ),
+    ),
+    "two vectorizers of one text, reduced": (
+        [
+            prepare(
+                group(
+                    "note",
+                    ["note"],
+                    cls(
+                        "pipeline.FeatureUnion",
+                        transformer_list=[
+                            ["word", cls("feature_extraction.text.TfidfVectorizer")],
+                            ["char", cls("feature_extraction.text.TfidfVectorizer", analyzer="char")],
+                        ],
+                    ),
+                    cls("decomposition.TruncatedSVD", n_components=3),
+                ),
+            ),
+            step("model", "svm.SVC"),
+        ],
+        lambda: make_pipeline(
+            ColumnTransformer(
+                [
+                    (
+                        "note",
+                        make_pipeline(
+                            FeatureUnion([("word", TfidfVectorizer()), ("char", TfidfVectorizer(analyzer="char"))]),
+                            TruncatedSVD(n_components=3, random_state=0),
+                        ),
+                        "note",
+                    )
+                ]
+            ),
+            SVC(random_state=0),
+        ),
+    ),
+    "many words for a model that takes no sparse columns": (
+        [prepare(group("words", ["city", "plan"], ENCODE)), step("bayes", "naive_bayes.GaussianNB")],
+        lambda: make_pipeline(
+            ColumnTransformer(
+                [("words", OneHotEncoder(handle_unknown="ignore"), ["city", "plan"])], sparse_threshold=0.0
+            ),
+            GaussianNB(),
+        ),
+    ),
+    "the rest of the columns passed through": (
+        [
+            prepare(
+                group("words", {"dtype": "string"}, ORDINAL),
+                remainder="passthrough",
+            ),
+            step("boost", "ensemble.HistGradientBoostingClassifier", max_iter=5),
+        ],
+        lambda: make_pipeline(
+            ColumnTransformer(
+                [
+                    (
+                        "words",
+                        OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1),
+                        ["id", "plan", "city", "note"],
+                    )
+                ],
+                remainder="passthrough",
+            ),
+            HistGradientBoostingClassifier(max_iter=5, random_state=0),
+        ),
+    ),
+    "selected and reduced features": (
+        [
+            NUMBERS_AND_WORDS,
+            step("union", "pipeline.FeatureUnion", transformer_list=[
+                ["pca", cls("decomposition.PCA", n_components=2)],
+                ["best", cls("feature_selection.SelectKBest", k=2)],
+            ]),
+            step("model", "svm.SVC", C=2.0),
+        ],
+        lambda: make_pipeline(
+            numbers_and_words(),
+            FeatureUnion([("pca", PCA(n_components=2, random_state=0)), ("best", SelectKBest(k=2))]),
+            SVC(C=2.0, random_state=0),
+        ),
+    ),
+    "recursive elimination": (
+        [NUMBERS_AND_WORDS, step("few", "feature_selection.RFE", estimator=TREE, n_features_to_select=2),
+         step("model", "linear_model.LogisticRegression")],
+        lambda: make_pipeline(
+            numbers_and_words(), RFE(tree(), n_features_to_select=2), LogisticRegression(random_state=0)
+        ),
+    ),
+    "a stack of models": (
+        [NUMBERS_AND_WORDS, step("stack", "ensemble.StackingClassifier", cv=2, estimators=[
+            ["tree", TREE], ["svc", cls("pipeline.Pipeline", steps=[["kernel", cls(
+                "kernel_approximation.Nystroem", n_components=10)], ["bayes", cls("naive_bayes.GaussianNB")]])]],
+            final_estimator=cls("linear_model.LogisticRegression"))],
+        lambda: make_pipeline(
+            numbers_and_words(),
+            StackingClassifier(
+                [
+                    ("tree", tree()),
+                    ("svc", Pipeline([("kernel", Nystroem(n_components=10, random_state=0)), ("bayes", GaussianNB())])),
+                ],
+                LogisticRegression(random_state=0),
+                cv=2,
+            ),
+        ),
+    ),
+    "a stack with all defaults": (
+        [NUMBERS_AND_WORDS, step("stack", "ensemble.StackingClassifier", passthrough=True, estimators=[
+            ["tree", TREE], ["bayes", cls("naive_bayes.GaussianNB")]])],
+        lambda: make_pipeline(
+            ColumnTransformer(numbers_and_words().transformers, sparse_threshold=0.0),
+            StackingClassifier([("tree", tree()), ("bayes", GaussianNB())], passthrough=True),
+        ),
+    ),
+    "a vote of models": (
+        [NUMBERS_AND_WORDS, step("vote", "ensemble.VotingClassifier", voting="soft", weights=[2, 1], estimators=[
+            ["tree", TREE], ["logistic", cls("linear_model.LogisticRegression")]])],
+        lambda: make_pipeline(
+            numbers_and_words(),
+            VotingClassifier(
+                [("tree", tree()), ("logistic", LogisticRegression(random_state=0))], voting="soft", weights=[2, 1]
+            ),
+        ),
+    ),
+    "calibrated": (
+        [NUMBERS_AND_WORDS, step("model", "calibration.CalibratedClassifierCV", estimator=TREE, cv=2)],
+        lambda: make_pipeline(numbers_and_words(), CalibratedClassifierCV(tree(), cv=2)),
+    ),
+    "bagged": (
+        [NUMBERS_AND_WORDS, step("bag", "ensemble.BaggingClassifier", estimator=TREE, n_estimators=3)],
+        lambda: make_pipeline(
+            numbers_and_words(), BaggingClassifier(tree().set_params(random_state=0), n_estimators=3, random_state=0)
+        ),
+    ),
+    "a search within": (
+        [NUMBERS_AND_WORDS, step("search", "model_selection.GridSearchCV", estimator=cls("svm.SVC"), cv=2,
+                                 param_grid={"C": [0.1, 1.0, 10.0]})],
+        lambda: make_pipeline(numbers_and_words(), GridSearchCV(SVC(random_state=0), {"C": [0.1, 1.0, 10.0]}, cv=2)),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:Found unknown categories")
+@pytest.mark.parametrize("case", CLASSIFIERS)
+def test_it_answers_as_the_same_pipeline_in_scikit_learn(case: str, tmp_path: Path) -> None:
+    pipeline, written = CLASSIFIERS[case]
+    data = given.inline(CSV, target="churn", features=FEATURES)
+    result = given.run(given.declared(tmp_path, pipeline, **data))
+    answers = served.runtime(tmp_path, result)
+    names = answers.served.columns.names
+    frame = learned_from()
+    train, test = train_test_split(np.arange(ROWS), test_size=0.25, random_state=0, stratify=frame["churn"])
+    X = frame[list(names)]
+    model = written().fit(X.iloc[train], frame["churn"].iloc[train].to_numpy())
+    expected = model.predict(X.iloc[test])
+    assert result["metrics"]["accuracy"] == np.mean(expected == frame["churn"].iloc[test])
+    rows = sent(test, names)
+    assert served.by_rows(answers, rows).tolist() == expected.tolist()
+    assert served.by_rows(answers, [list(row.values()) for row in rows]).tolist() == expected.tolist()
+    for output, values in served.by_columns(answers, columns_of(rows), *served.asked(answers)).items():
+        np.testing.assert_array_equal(values, getattr(model, output)(X.iloc[test]))
+
+
+def test_step_by_step_is_the_same_as_all_at_once(tmp_path: Path) -> None:
+    from sklearn_steps import tasks
+
+    data = given.inline(CSV, target="churn", features=FEATURES)
+    whole = given.run(given.declared(tmp_path / "a", KIND_BY_KIND, **data))
+    text = json.dumps(given.declared(tmp_path / "b", KIND_BY_KIND, **data))
+    train, test, model, evaluation = (tmp_path / name for name in ("train", "test", "model", "evaluation"))
+    tasks.prepare(text, train, test)
+    tasks.train(text, train, model)
+    tasks.evaluate(text, model, test, evaluation)
+    tasks.publish(text, model, evaluation)
+    staged = json.loads((tmp_path / "b" / contract.RESULT).read_bytes())
+    assert staged["metrics"] == whole["metrics"]
+    assert staged["artifact"]["sha256"] == whole["artifact"]["sha256"]
