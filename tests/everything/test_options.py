@@ -76,6 +76,9 @@ def test_each_value_of_the_annotation_trains_once_and_history_is_bounded(town: t
     assert town.settled("often", "often-v1")["retrainHandled"] == "with the first"
     for number, value in enumerate(("tuesday", "wednesday"), start=2):
         retrain(town, "often", value)
+        town.expect(
+            f"version {number}", lambda: version(town, f"often-v{number}").get("status", {}).get("artifact"), 60
+        )
         assert town.settled("often", f"often-v{number}")["retrainHandled"] == value
         assert version(town, f"often-v{number}")["spec"]["trigger"]["type"] == "Manual"
     kept = [item["metadata"]["name"] for item in town.get("skmv") if item["spec"]["model"] == "often"]
