@@ -29,6 +29,10 @@ def running(town: towns.Town, name: str) -> str:
     return str(town.expect(f"a run of {name}", seen, 60))
 
 
+def trained(town: towns.Town, name: str) -> None:
+    town.expect(f"{name} trained", lambda: version(town, name).get("status", {}).get("artifact"), 60)
+
+
 def retrain(town: towns.Town, name: str, value: str) -> None:
     town.kubectl("annotate", f"skm/{name}", f"sklearn-operator.io/retrain={value}", "--overwrite")
 
@@ -76,9 +80,7 @@ def test_each_value_of_the_annotation_trains_once_and_history_is_bounded(town: t
     assert town.settled("often", "often-v1")["retrainHandled"] == "with the first"
     for number, value in enumerate(("tuesday", "wednesday"), start=2):
         retrain(town, "often", value)
-        town.expect(
-            f"version {number}", lambda: version(town, f"often-v{number}").get("status", {}).get("artifact"), 60
-        )
+        trained(town, f"often-v{number}")
         assert town.settled("often", f"often-v{number}")["retrainHandled"] == value
         assert version(town, f"often-v{number}")["spec"]["trigger"]["type"] == "Manual"
     kept = [item["metadata"]["name"] for item in town.get("skmv") if item["spec"]["model"] == "often"]
