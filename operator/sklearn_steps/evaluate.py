@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sklearn_steps import contract, curves, encode, errors, parts, scoring, train
+from sklearn_steps import contract, curves, encode, errors, gates, parts, predecessor, scoring, train
 
 _GOLDEN_ROWS = 8
 
@@ -35,12 +35,14 @@ def evaluate(config: contract.RunConfig, fitted: train.Fitted, part: parts.Part)
         warnings.simplefilter("always")
         golden = _golden(fitted, part)
         metrics, notes = scoring.score(fitted.model, part, training, config)
+        compared = predecessor.compare(config, part, training)
         drawn = curves.draw(fitted.model, part, training)
     notes = [*training.notes, *notes, *train.said(caught, "while judging")]
     headline = next(iter(metrics), None)
-    evaluation = parts.Evaluation(metrics=metrics, headline=headline, notes=notes)
+    judged = gates.judge(config.evaluation.gates, metrics, compared)
+    evaluation = parts.Evaluation(metrics=metrics, headline=headline, notes=notes, compared_with=compared, gates=judged)
     documents = {
-        contract.METRICS: _json({"formatVersion": contract.FORMAT_VERSION, "headline": headline, "metrics": metrics}),
+        contract.METRICS: _json(_metrics(evaluation, training)),
         contract.GOLDEN: _json(golden),
         contract.SCHEMA: _json(_schema(part.about)),
         contract.CARD: card.render(config, training, evaluation, drawn).encode(),
@@ -79,6 +81,27 @@ def _tensor(result: Any) -> Any:
     if not isinstance(result, list):
         return result
     return np.stack(result, axis=1) if len({part.shape for part in result}) == 1 else None
+
+
+def _metrics(evaluation: parts.Evaluation, training: parts.Training) -> dict[str, Any]:
+    """All figures: of the test part, of the folds, of the version that it was compared with, and the gates' word."""
+    document: dict[str, Any] = {
+        "formatVersion": contract.FORMAT_VERSION,
+        "headline": evaluation.headline,
+        "metrics": evaluation.metrics,
+    }
+    more = {
+        "crossValidation": training.cross_validation,
+        "comparedWith": evaluation.compared_with,
+        "gates": list(evaluation.gates) or None,
+    }
+    return document | {name: _plain(value) for name, value in more.items() if value is not None}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def _schema(about: parts.About) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import Any
 from sklearn_steps import (
     contract,
     contract_tuning,
+    crossval,
     encode,
     errors,
     estimators,
@@ -80,6 +81,8 @@ def _fit(config: contract.RunConfig, part: parts.Part, tell: contract_tuning.Tel
         training.tuning = tuned.record
         training.params |= parts.json_safe(tuned.params)
         training.notes += tuned.notes
+    training.cross_validation, remarks = crossval.judge(config, model, part, y, kind)
+    training.notes += remarks
     return Fitted(model, training)
 
 
