@@ -12,9 +12,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sklearn_steps import contract, curves, encode, errors, gates, parts, predecessor, scoring, train
+from sklearn_steps import (
+    card,
+    contract,
+    curves,
+    encode,
+    errors,
+    gates,
+    importance,
+    insights,
+    parts,
+    predecessor,
+    responses,
+    scoring,
+    train,
+)
 
 _GOLDEN_ROWS = 8
+_ODD = (ValueError, TypeError, ArithmeticError, AttributeError, LookupError, NotImplementedError)
 
 
 @dataclass
@@ -28,15 +43,15 @@ class Judged:
 
 def evaluate(config: contract.RunConfig, fitted: train.Fitted, part: parts.Part) -> Judged:
     """The metrics of the test part, golden rows, the schema and the card."""
-    from sklearn_steps import card
-
     training = fitted.training
+    answers = responses.Responses(fitted.model, part)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         golden = _golden(fitted, part)
         metrics, notes = scoring.score(fitted.model, part, training, config)
         compared = predecessor.compare(config, part, training)
-        drawn = curves.draw(fitted.model, part, training)
+        drawn = curves.draw(fitted.model, part, training, answers)
+        seen, weight, left_out = _pictured(config, fitted, answers, drawn, next(iter(metrics), None))
     notes = [*training.notes, *notes, *train.said(caught, "while judging")]
     headline = next(iter(metrics), None)
     judged = gates.judge(config.evaluation.gates, metrics, compared)
@@ -45,9 +60,32 @@ def evaluate(config: contract.RunConfig, fitted: train.Fitted, part: parts.Part)
         contract.METRICS: _json(_metrics(evaluation, training)),
         contract.GOLDEN: _json(golden),
         contract.SCHEMA: _json(_schema(part.about)),
-        contract.CARD: card.render(config, training, evaluation, drawn).encode(),
     }
+    material = card.Material(config, training, evaluation, golden, drawn, seen, weight, left_out)
+    documents[contract.CARD] = card.render(material).encode()
     return Judged(evaluation, drawn, documents)
+
+
+def _pictured(
+    config: contract.RunConfig,
+    fitted: train.Fitted,
+    answers: responses.Responses,
+    drawn: curves.Curves,
+    headline: str | None,
+) -> tuple[insights.Insights, importance.Importance, list[str]]:
+    """What the card shows besides the figures; a picture that a model cannot sit for is no reason to fail it."""
+    seen, weight, left_out = insights.Insights(), importance.Importance(), []
+    try:
+        seen = insights.look(answers, drawn, fitted.training)
+    except _ODD as exc:
+        left_out.append(f"Pictures of the answers: {errors.first_line(exc, 200)}")
+    try:
+        weight = importance.measure(fitted.model, answers.part, fitted.training, headline, config.seed)
+    except _ODD as exc:
+        left_out.append(f"Permutation importance: {errors.first_line(exc, 200)}")
+    if weight.left_out:
+        left_out.append(f"Permutation importance: {weight.left_out}")
+    return seen, weight, left_out
 
 
 def save(judged: Judged, folder: Path) -> None:

@@ -145,6 +145,29 @@ def figures(model: Any, X: Any, y: Any, wanted: Sequence[str], seed: int) -> tup
     return {name: found[name] for name in wanted if name in found and found[name] - found[name] == 0}, notes
 
 
+class Answers:
+    """One of scikit-learn's scorers in two halves: what it asks the model, and the figure that it makes of the answer.
+
+    So that many shuffled copies of some rows can be asked about at once.
+    """
+
+    def __init__(self, name: str, model: Any) -> None:
+        from sklearn.metrics import get_scorer
+
+        self._scorer = get_scorer(name)
+        self._model = model
+
+    def ask(self, X: Any) -> Any:
+        from sklearn.utils._response import _get_response_values
+
+        label = self._scorer._get_pos_label()
+        return _get_response_values(self._model, X, response_method=self._scorer._response_method, pos_label=label)[0]
+
+    def figure(self, y: Any, given: Any) -> float:
+        scorer = self._scorer
+        return float(scorer._sign * scorer._score_func(y, given, **scorer._kwargs))
+
+
 def _failed(error: Exception, names: list[str], part: parts.Part, training: parts.Training) -> errors.UserError:
     found = encode.explained(error, part.X, part.about, training.estimator)
     if found.reason != "FitFailed":

@@ -21,6 +21,7 @@ from sklearn_steps import (
     encode,
     errors,
     estimators,
+    learning,
     parts,
     scoring,
     sklearn_import,
@@ -83,6 +84,7 @@ def _fit(config: contract.RunConfig, part: parts.Part, tell: contract_tuning.Tel
         training.notes += tuned.notes
     training.cross_validation, remarks = crossval.judge(config, model, part, y, kind)
     training.notes += remarks
+    training.learning_curve = learning.draw(config, model, part, y, training)
     return Fitted(model, training)
 
 

@@ -1,0 +1,79 @@
+"""The learning curve: whether more rows of the same kind would help.
+
+Invariant: cheap, or absent with the reason; only rows of the training part are used, and what is judged by was not
+fitted on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sklearn_steps import contract, crossval, parts, scoring
+
+#: Seconds for the fits, by the time that the fit of all rows took; a training has to wait for this.
+BUDGET = 0.15
+_SHARES = (0.1, 0.25, 0.5, 0.75, 1.0)
+_HELD_OUT = 0.2
+_LEAST_ROWS = 50
+
+
+def draw(
+    config: contract.RunConfig,
+    model: Any,
+    part: parts.Part,
+    y: Any,
+    training: parts.Training,
+    budget: float = BUDGET,
+    clock: Callable[[], float] = time.perf_counter,
+) -> parts.LearningCurve | None:
+    """The curve of the headline metric; why there is none goes into ``training.left_out``."""
+    kind, count = training.estimator_type, part.about.train_rows
+    names = scoring.names(config, kind, y, model)
+    if kind not in ("classifier", "regressor") or not names or count < _LEAST_ROWS:
+        return None
+    expected = training.fit_seconds * sum(_SHARES) * (1 - _HELD_OUT)
+    if expected > budget:
+        training.left_out.append(f"Learning curve: {len(_SHARES)} more fits would take about {expected:.1f} s")
+        return None
+    began = clock()
+    curve = parts.LearningCurve(metric=names[0], rows=[], fitted=[], held_out=[], held_out_rows=0)
+    order = _order(count, config)
+    held_out, rest = order[: int(count * _HELD_OUT)], order[int(count * _HELD_OUT) :]
+    curve.held_out_rows = len(held_out)
+    for share in _SHARES:
+        if not _point(config, model, part.X, y, rest[: int(len(rest) * share)], held_out, curve):
+            continue
+        if clock() - began > 3 * budget:
+            training.left_out.append("Learning curve: fitting and judging takes too long")
+            return None
+    return curve if len(curve.rows) > 2 else None
+
+
+def _order(count: int, config: contract.RunConfig) -> Any:
+    """At random: of a sorted training part the first shares would be one-sided."""
+    import numpy as np
+
+    return np.random.default_rng(config.seed).permutation(count)
+
+
+def _point(
+    config: contract.RunConfig, model: Any, X: Any, y: Any, rows: Any, held_out: Any, curve: parts.LearningCurve
+) -> bool:
+    """One size; False where it cannot be fitted (a class is missing, too few rows)."""
+    from sklearn.base import clone
+
+    seen = crossval.take(X, rows)
+    try:
+        fresh = clone(model).fit(seen, y[rows])
+        here = scoring.figures(fresh, seen, y[rows], [curve.metric], config.seed)[0]
+        there = scoring.figures(fresh, crossval.take(X, held_out), y[held_out], [curve.metric], config.seed)[0]
+    except (ValueError, TypeError, ArithmeticError, AttributeError, LookupError):
+        return False
+    if curve.metric not in here or curve.metric not in there:
+        return False
+    curve.rows.append(len(rows))
+    curve.fitted.append(here[curve.metric])
+    curve.held_out.append(there[curve.metric])
+    return True
