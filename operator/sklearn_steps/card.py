@@ -123,45 +123,19 @@ def _matrix(drawn: curves.Curves) -> list[tuple[int, list[tuple[int, int]]]]:
 
 def _tuning(training: parts.Training) -> dict[str, Any] | None:
     """The search; trial 0 has the parameters as given."""
-    found = getattr(training, "tuning", None)
+    found = training.tuning
     if found is None or not found.trials:
         return None
-    good = [trial for trial in found.trials if trial.score is not None]
-    best = found.result.best_trial
-    picture: Any = ""
-    if good:
-        numbers = [float(trial.number) for trial in good]
-        plot = charts.Plot(
-            charts.Axis(min(numbers) - 0.5, max(numbers) + 0.5, "Trial"),
-            charts.Axis.around([trial.score for trial in good], found.result.metric, 0.08),
-            "Score of each trial",
-            640,
-            240,
-        )
-        plot.line(_best_so_far(good, found.direction == "Maximize"), "quiet")
-        if found.result.baseline_score is not None:
-            plot.level(found.result.baseline_score)
-        plot.dots([(float(trial.number), trial.score) for trial in good if trial.number != best], "a soft", 3.5)
-        plot.dots([(float(trial.number), trial.score) for trial in good if trial.number == best], "b", 5.5)
-        picture = plot.svg()
-    shown = sorted(found.trials, key=lambda trial: trial.number)
+    best, shown = found.result.best_trial, found.trials
     keep = {best, *(trial.number for trial in shown[: MAX_TRIALS - 1])}
     return {
         "record": found,
-        "svg": picture,
+        "svg": card_pictures.search(found),
         "names": list(dict.fromkeys(name for trial in shown for name in trial.params))[:12],
         "trials": [trial for trial in shown if trial.number in keep],
         "more": len(shown) - len(keep),
         "best": best,
     }
-
-
-def _best_so_far(trials: Sequence[Any], maximize: bool) -> list[tuple[float, float]]:
-    better = max if maximize else min
-    points: list[tuple[float, float]] = []
-    for trial in sorted((trial for trial in trials if trial.rows is None), key=lambda trial: trial.number):
-        points.append((float(trial.number), better(points[-1][1], trial.score) if points else trial.score))
-    return points
 
 
 def _targets(training: parts.Training) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ def of_answers(seen: insights.Insights, drawn: curves.Curves, about: parts.About
     """The pictures of the kind of model, each with its title, words and legend."""
     found: list[dict[str, Any]] = []
     if seen.roc:
-        found.append(_lines(seen.roc, "ROC curve", "False positive rate", "True positive rate", "area"))
+        found.append(_lines(seen.roc, "ROC curve", "False positive rate", "True positive rate", "the area"))
         found.append(_lines(seen.recall, "Precision and recall", "Recall", "Precision", "average precision"))
     if seen.calibration:
         found.append(_calibration(seen, drawn))
@@ -55,7 +55,7 @@ def _lines(lines: Sequence[insights.Line], title: str, x: str, y: str, what: str
         if len(lines) == 1
         else "each class against the others"
     )
-    words = f"{who[0].upper()}{who[1:]}; the figure is the {what}."
+    words = f"{who[0].upper()}{who[1:]}, with {what}."
     return {"title": title, "svg": plot.svg(), "words": words, "legend": legend}
 
 
@@ -143,3 +143,32 @@ def learning(curve: parts.LearningCurve | None) -> dict[str, Any] | None:
         "a wide gap between the two says that the model knows its rows by heart."
     )
     return {"title": "Learning curve", "svg": plot.svg(), "words": words, "legend": legend}
+
+
+def search(found: parts.Tuning) -> Any:
+    """The score of each trial, the best so far, and the score of the parameters as given."""
+    result = found.result
+    good = [(float(trial.number), trial.score, trial.rows) for trial in found.trials if trial.score is not None]
+    if not good:
+        return ""
+    x = charts.Axis(good[0][0] - 0.5, good[-1][0] + 0.5, "Trial")
+    y = charts.Axis.around([score for _, score, _ in good], result.metric, 0.08)
+    plot = charts.Plot(x, y, "Score of each trial", 640, 240, whole=True)
+    better = max if found.direction == "Maximize" else min
+    best: list[tuple[float, float]] = []
+    for number, score, rows in good:
+        if rows is None:  # a trial on some of the rows cannot win
+            best.append((number, better(best[-1][1], score) if best else score))
+    plot.line(_some(best), "quiet")
+    if result.baseline_score is not None:
+        plot.level(result.baseline_score)
+    plot.dots([(number, score) for number, score, _ in _some(good) if number != result.best_trial], "a soft", 3.5)
+    plot.dots([(number, score) for number, score, _ in good if number == result.best_trial], "b", 5.5)
+    return plot.svg()
+
+
+def _some(points: list[Any]) -> list[Any]:
+    """As many as can be told apart, the last one among them."""
+    if len(points) <= insights.MAX_DOTS:
+        return points
+    return points[:: -(-len(points) // insights.MAX_DOTS)] + points[-1:]

@@ -74,12 +74,12 @@ class Axis:
 class Plot:
     """A frame with two axes, and what is drawn in it."""
 
-    def __init__(self, x: Axis, y: Axis, about: str, width: int = 400, height: int = 280, x_ticks: bool = True) -> None:
+    def __init__(self, x: Axis, y: Axis, about: str, width: int = 400, height: int = 280, whole: bool = False) -> None:
         self.x, self.y, self.about = x, y, about
         self.width, self.height = width, height
         self.left, self.right, self.top, self.bottom = 62, 14, 12, 42
         self.parts: list[Markup] = []
-        self._grid(x_ticks)
+        self._grid(whole)
 
     def px(self, value: float) -> str:
         share = (min(max(value, self.x.low), self.x.high) - self.x.low) / (self.x.high - self.x.low)
@@ -92,12 +92,14 @@ class Plot:
     def add(self, tag: str, *values: object) -> None:
         self.parts.append(_TAG[tag].format(*values))
 
-    def _grid(self, x_ticks: bool) -> None:
+    def _grid(self, whole: bool) -> None:
         right, floor = self.width - self.right, self.height - self.bottom
         for value in ticks(self.y.low, self.y.high):
             self.add("line", self.left, self.py(value), right, self.py(value), "grid")
             self.add("text", self.left - 7, number(float(self.py(value)) + 4), "tick end", label(value))
-        for value in ticks(self.x.low, self.x.high) if x_ticks else ():
+        for value in ticks(self.x.low, self.x.high):
+            if whole and value != int(value):
+                continue
             self.add("line", self.px(value), floor, self.px(value), floor + 4, "axis")
             self.add("text", self.px(value), floor + 17, "tick mid", label(value))
         self.add("line", self.left, floor, right, floor, "axis")
@@ -134,7 +136,7 @@ class Plot:
             self.add("rect", number(left), number(top), number(width), number(max(floor - top, 0)), f"bar {kind}")
 
     def svg(self) -> Markup:
-        return svg(self.width, self.height, self.about, self.parts)
+        return svg(self.width, self.height, self.about, self.parts, "plot" if self.width <= 400 else "wide")
 
 
 def svg(width: float, height: float, about: str, parts: Iterable[Markup], kind: str = "plot") -> Markup:

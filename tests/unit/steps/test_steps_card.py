@@ -78,7 +78,14 @@ def skeleton(text: str) -> list[Any]:
     return parser.found
 
 
+SEARCH = {"trials": 4, "parameters": [{"name": "max_depth", "type": "Int", "min": 1, "max": 4}]}
 CASES = {
+    "tuned": (
+        given.TREE,
+        {},
+        {"tuning": SEARCH},
+        ["4 of 4 trials completed", "0, as given", "max_depth", "took no part"],
+    ),
     "classifier": ("sklearn.svm.SVC", {}, {}, ["Confusion matrix", "Class by class", "ROC curve"]),
     "probabilities": ("sklearn.linear_model.LogisticRegression", {"max_iter": 500}, {}, ["Calibration", "ROC curve"]),
     "two classes": (given.TREE, {}, {"source": {"builtin": "breast_cancer"}}, ["benign counts as positive"]),
