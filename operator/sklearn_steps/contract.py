@@ -58,17 +58,11 @@ MESSAGE_LIMIT = documents.MESSAGE_LIMIT
 Step = Literal["prepare", "train", "evaluate", "publish"]
 EstimatorType = Literal["classifier", "regressor", "clusterer", "outlier_detector"]
 
-# The metrics where a manifest names none; the first is the headline.
-DEFAULT_METRICS: dict[str, tuple[str, ...]] = {
-    "classifier": ("accuracy", "balanced_accuracy", "f1_macro"),
-    "regressor": ("r2", "neg_mean_absolute_error", "neg_root_mean_squared_error"),
-    "clusterer": ("silhouette",),
-    "outlier_detector": (),
-}
-MULTILABEL_METRICS = ("accuracy", "f1_macro")  # the balanced one knows one target only
 ShortText = documents.ShortText
 Sha256 = documents.Sha256
 
+DEFAULT_METRICS = contract_judging.DEFAULT_METRICS
+MULTILABEL_METRICS = contract_judging.MULTILABEL_METRICS
 Evaluation = contract_judging.Evaluation
 CrossValidation = contract_judging.CrossValidation
 Gate = contract_judging.Gate

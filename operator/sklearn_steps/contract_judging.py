@@ -11,6 +11,15 @@ import pydantic
 
 from sklearn_steps.documents import Document, FiniteFloat, Sha256, ShortText, Strict
 
+# The metrics where a manifest names none; the first is the headline.
+DEFAULT_METRICS: dict[str, tuple[str, ...]] = {
+    "classifier": ("accuracy", "balanced_accuracy", "f1_macro"),
+    "regressor": ("r2", "neg_mean_absolute_error", "neg_root_mean_squared_error"),
+    "clusterer": ("silhouette",),
+    "outlier_detector": (),
+}
+MULTILABEL_METRICS = ("accuracy", "f1_macro")  # the balanced one knows one target only
+
 
 class CrossValidation(Strict):
     folds: Annotated[int, pydantic.Field(ge=2, le=50)] = 5

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sklearn_steps import contract, encode, errors, parts, scoring
+from sklearn_steps import contract, encode, errors, parts, scoring, weights
 
 _FIELD = "evaluation.crossValidation.folds"
 
@@ -37,19 +37,26 @@ def judge(
 def _folds(
     config: contract.RunConfig, part: parts.Part, y: Any, kind: contract.EstimatorType, folds: int
 ) -> list[tuple[Any, Any]]:
-    """Stratified for classifiers of one target. A random split has shuffled the rows already; none has not."""
-    from sklearn.model_selection import KFold, StratifiedKFold
+    """As the data is split: no group on both sides, no fold before its training rows, else stratified if it can be.
 
-    rows = part.about.train_rows
+    A random split has shuffled the rows already; none has not.
+    """
+    from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit
+
+    split, rows = config.data.split, part.about.train_rows
     if folds > rows:
         raise errors.UserError("TooManyFolds", f"{_FIELD} {folds}: there are only {rows} training rows; ask for fewer")
-    split = config.data.split
     shuffle = split.strategy == "None" and split.shuffle
     options = {"n_splits": folds, "shuffle": shuffle, "random_state": split.seed if shuffle else None}
-    if kind != "classifier" or y.ndim != 1:
-        return list(KFold(**options).split(part.X))
+    splitter: Any = KFold(**options)
+    if split.strategy == "Group":
+        splitter = GroupKFold(folds)
+    elif split.strategy == "Time":
+        splitter = TimeSeriesSplit(folds)
+    elif kind == "classifier" and y.ndim == 1:
+        splitter = StratifiedKFold(**options)
     try:
-        return list(StratifiedKFold(**options).split(part.X, y))
+        return list(splitter.split(part.X, y, part.groups))
     except ValueError as exc:
         text = f"{_FIELD} {folds}: {errors.first_line(exc)}; ask for fewer folds"
         raise errors.UserError("TooManyFolds", text) from exc
@@ -65,20 +72,25 @@ def _one(
     fitted_on: Any,
     judged_on: Any,
 ) -> tuple[dict[str, float], list[str]]:
-    from sklearn.base import clone
-
-    X, fresh = part.X, clone(model)
     try:
-        if kind in ("classifier", "regressor"):
-            fresh.fit(take(X, fitted_on), y[fitted_on])
-        else:
-            fresh.fit(take(X, fitted_on))
+        fresh = refitted(config, model, part, y if kind in ("classifier", "regressor") else None, fitted_on)
         labels = None if y is None else y[judged_on]
-        return scoring.figures(fresh, take(X, judged_on), labels, names, config.seed)
+        return scoring.figures(fresh, take(part.X, judged_on), labels, names, config.seed)
     except (ValueError, TypeError, ArithmeticError, AttributeError, LookupError) as exc:
         told = encode.explained(exc, part.X, part.about, config.estimator.class_)
         text = f"evaluation.crossValidation: a fold cannot be judged: {told.message}"
         raise errors.UserError("CrossValidationFailed", f"{text}; ask for fewer folds, or for none") from exc
+
+
+def refitted(config: contract.RunConfig, model: Any, part: parts.Part, y: Any, rows: Any) -> Any:
+    """A clone of the model, fitted to some rows of the part, with their weights."""
+    from sklearn.base import clone
+
+    fresh = clone(model)
+    weight = None if part.weight is None else part.weight[rows]
+    options = weights.fit_parameters(fresh, weight, config.estimator.class_)
+    X = take(part.X, rows)
+    return fresh.fit(X, **options) if y is None else fresh.fit(X, y[rows], **options)
 
 
 def take(X: Any, rows: Any) -> Any:

@@ -33,6 +33,9 @@ def draw(
     names = scoring.names(config, kind, y, model)
     if kind not in ("classifier", "regressor") or not names or count < _LEAST_ROWS:
         return None
+    if config.data.split.strategy in ("Group", "Time"):
+        training.left_out.append(f"Learning curve: not for rows split by {config.data.split.strategy.lower()}")
+        return None
     expected = training.fit_seconds * sum(_SHARES) * (1 - _HELD_OUT)
     if expected > budget:
         training.left_out.append(f"Learning curve: {len(_SHARES)} more fits would take about {expected:.1f} s")
@@ -43,7 +46,7 @@ def draw(
     held_out, rest = order[: int(count * _HELD_OUT)], order[int(count * _HELD_OUT) :]
     curve.held_out_rows = len(held_out)
     for share in _SHARES:
-        if not _point(config, model, part.X, y, rest[: int(len(rest) * share)], held_out, curve):
+        if not _point(config, model, part, y, rest[: int(len(rest) * share)], held_out, curve):
             continue
         if clock() - began > 3 * budget:
             training.left_out.append("Learning curve: fitting and judging takes too long")
@@ -59,21 +62,29 @@ def _order(count: int, config: contract.RunConfig) -> Any:
 
 
 def _point(
-    config: contract.RunConfig, model: Any, X: Any, y: Any, rows: Any, held_out: Any, curve: parts.LearningCurve
+    config: contract.RunConfig,
+    model: Any,
+    part: parts.Part,
+    y: Any,
+    rows: Any,
+    held_out: Any,
+    curve: parts.LearningCurve,
 ) -> bool:
     """One size; False where it cannot be fitted (a class is missing, too few rows)."""
-    from sklearn.base import clone
-
-    seen = crossval.take(X, rows)
+    found = []
     try:
-        fresh = clone(model).fit(seen, y[rows])
-        here = scoring.figures(fresh, seen, y[rows], [curve.metric], config.seed)[0]
-        there = scoring.figures(fresh, crossval.take(X, held_out), y[held_out], [curve.metric], config.seed)[0]
+        fresh = crossval.refitted(config, model, part, y, rows)
+        for judged_on in (rows, held_out):
+            figures, _ = scoring.figures(
+                fresh, crossval.take(part.X, judged_on), y[judged_on], [curve.metric], config.seed
+            )
+            found.append(figures.get(curve.metric))
     except (ValueError, TypeError, ArithmeticError, AttributeError, LookupError):
         return False
-    if curve.metric not in here or curve.metric not in there:
+    here, there = found
+    if here is None or there is None:
         return False
     curve.rows.append(len(rows))
-    curve.fitted.append(here[curve.metric])
-    curve.held_out.append(there[curve.metric])
+    curve.fitted.append(here)
+    curve.held_out.append(there)
     return True

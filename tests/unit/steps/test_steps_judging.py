@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import typing
@@ -10,9 +11,10 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import steps_given as given
-from sklearn import datasets, metrics, model_selection, svm, tree
+from sklearn import datasets, linear_model, metrics, model_selection, svm, tree
 from sklearn.metrics import get_scorer_names
 
 from sklearn_steps import catalogue, contract, scoring
@@ -63,6 +65,47 @@ def test_every_kind_of_model_is_cross_validated(tmp_path: Path, estimator: str, 
     result = given.run(given.config(tmp_path, estimator, evaluation={"crossValidation": {"folds": 3}}, **changes))
     spread = result["crossValidation"]["metrics"]
     assert spread and all(len(found["values"]) == 3 for found in spread.values())
+
+
+def _rows(count: int = 60) -> str:
+    rng = np.random.default_rng(0)
+    lines = [
+        f"{rng.normal():.3f},{i % 6},{rng.normal():.3f},{i % 4 + 1},2026-01-{i % 28 + 1:02d}" for i in range(count)
+    ]
+    return "a,herd,y,w,day\n" + "\n".join(lines) + "\n"
+
+
+def test_folds_keep_groups_together_and_time_in_order(tmp_path: Path) -> None:
+    """The figures are those of scikit-learn's own splitters on the training part."""
+    frame = pd.read_csv(io.StringIO(_rows()))
+    ridge = "sklearn.linear_model.Ridge"
+    judged = {"metrics": ["r2"], "crossValidation": {"folds": 3}}
+
+    split = {"strategy": "Group", "groups": "herd", "testSize": 0.3}
+    data = given.inline(_rows(), target="y", split=split, weight="w", features={"include": ["a"]})
+    found = given.run(given.config(tmp_path / "group", ridge, evaluation=judged, **data))
+    inner = model_selection.GroupShuffleSplit(1, test_size=0.3, random_state=0)
+    train = frame.iloc[next(inner.split(frame, groups=frame.herd))[0]]
+    assert found["crossValidation"]["metrics"]["r2"]["values"] == _folds(
+        train, model_selection.GroupKFold(3).split(train, groups=train.herd), weighted=True
+    )
+
+    split = {"strategy": "Time", "time": "day", "testSize": 0.3}
+    data = given.inline(_rows(), target="y", split=split, features={"include": ["a"]})
+    found = given.run(given.config(tmp_path / "time", ridge, evaluation=judged, **data))
+    train = frame.sort_values("day", kind="stable").iloc[:42]
+    assert found["crossValidation"]["metrics"]["r2"]["values"] == _folds(
+        train, model_selection.TimeSeriesSplit(3).split(train), weighted=False
+    )
+
+
+def _folds(frame: Any, places: Any, *, weighted: bool) -> list[float]:
+    figures = []
+    for fit, judge in places:
+        weight = frame.w.to_numpy(dtype=float)[fit] if weighted else None
+        model = linear_model.Ridge().fit(frame[["a"]].iloc[fit], frame.y.to_numpy()[fit], sample_weight=weight)
+        figures.append(model.score(frame[["a"]].iloc[judge], frame.y.to_numpy()[judge]))
+    return figures
 
 
 @pytest.mark.parametrize(
