@@ -49,6 +49,7 @@ def render(material: Material) -> str:
         "count": card_words.count,
         "percent": card_words.percent,
         "short": charts.shortened,
+        "named": charts.named,
         "brief": card_words.brief,
     }
     here = resources.files("sklearn_steps")
@@ -65,7 +66,7 @@ def render(material: Material) -> str:
         headline=_headline(material),
         metrics=_metrics(material),
         matrix=_matrix(material.drawn),
-        classes=[charts.shortened(name, 24) for name in material.drawn.classes],
+        classes=[charts.named(name, 24) for name in material.drawn.classes],
         seen=material.seen,
         pictures=card_pictures.of_answers(material.seen, material.drawn, training.about),
         relies=card_pictures.relies(material.weight),
@@ -144,7 +145,7 @@ def _targets(training: parts.Training) -> list[dict[str, Any]]:
     found = [_column(entry) for entry in about.profile if entry["role"] == "target"][:MAX_FEATURES]
     if training.estimator_type == "classifier" and len(found) == 1 and training.classes:
         names = about.class_names or [str(label) for label in training.classes]
-        shown = ", ".join(charts.shortened(name, 24) for name in names[:_MAX_CLASSES])
+        shown = ", ".join(charts.named(name, 24) for name in names[:_MAX_CLASSES])
         more = f" and {len(names) - _MAX_CLASSES} more" if len(names) > _MAX_CLASSES else ""
         found[0] |= {"box": "", "text": f"{card_words.count(len(names))} classes: {shown}{more}"}
     return found

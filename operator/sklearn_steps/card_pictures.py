@@ -25,7 +25,7 @@ def of_answers(seen: insights.Insights, drawn: curves.Curves, about: parts.About
         found += [_scatter(target, len(seen.targets) > 1), _spread(target, len(seen.targets) > 1)]
     if seen.clusters:
         rows = [(f"cluster {name}" if name != "noise" else name, float(count), 0.0) for name, count in seen.clusters]
-        svg = charts.ranked(rows, "test rows", "Sizes of the clusters")
+        svg = charts.ranked(rows, "Sizes of the clusters")
         found.append({"title": "Sizes of the clusters", "svg": svg, "words": "Test rows per cluster.", "wide": True})
     if seen.score_counts:
         found.append(_outliers(seen, about))
@@ -45,15 +45,13 @@ def _lines(lines: Sequence[insights.Line], title: str, x: str, y: str, what: str
     legend = []
     for place, line in enumerate(shown):
         plot.line(line.points, "abcd"[place])
-        legend.append(("abcd"[place], charts.shortened(line.name, 24), card_words.figure(line.figure)))
+        legend.append(("abcd"[place], charts.named(line.name, 24), card_words.figure(line.figure)))
     if crowd:
         best, worst = max(line.figure for line in crowd), min(line.figure for line in crowd)
         names = f"{len(crowd)} other classes"
         legend.append(("quiet", names, f"{card_words.figure(worst)} to {card_words.figure(best)}"))
     who = (
-        f"{charts.shortened(lines[0].name, 24)} counts as positive"
-        if len(lines) == 1
-        else "each class against the others"
+        f"{charts.named(lines[0].name, 24)} counts as positive" if len(lines) == 1 else "each class against the others"
     )
     words = f"{who[0].upper()}{who[1:]}, with {what}."
     return {"title": title, "svg": plot.svg(), "words": words, "legend": legend}
@@ -70,7 +68,7 @@ def _calibration(seen: insights.Insights, drawn: curves.Curves) -> dict[str, Any
     for one in seen.calibration:
         plot.dots([(one.predicted, one.observed)], "a", 2.5 + 4.5 * (one.rows / most) ** 0.5)
     binary = len(drawn.classes) == 2
-    whom = charts.shortened(drawn.classes[1], 24) if binary else "the predicted class"
+    whom = charts.named(drawn.classes[1], 24) if binary else "the predicted class"
     words = (
         f"Of the rows for which {whom} had this probability, how many were it; on the diagonal both agree. "
         f"Larger dots are more rows. Expected calibration error {card_words.figure(seen.calibration_error)}."
@@ -86,7 +84,7 @@ def _scatter(target: insights.Target, several: bool) -> dict[str, Any]:
     )
     plot.dots(target.points, "a soft")
     plot.diagonal()
-    title = f"Predicted and true{f': {charts.shortened(target.name, 30)}' if several else ''}"
+    title = f"Predicted and true{f': {charts.named(target.name, 30)}' if several else ''}"
     return {
         "title": title,
         "svg": plot.svg(),
@@ -103,7 +101,7 @@ def _spread(target: insights.Target, several: bool) -> dict[str, Any]:
         f"Root mean squared error {card_words.figure(target.rmse)}, mean {card_words.figure(target.bias)}. "
         f"The target itself has a standard deviation of {card_words.figure(target.spread)}."
     )
-    title = f"Residuals{f': {charts.shortened(target.name, 30)}' if several else ''}"
+    title = f"Residuals{f': {charts.named(target.name, 30)}' if several else ''}"
     return {"title": title, "svg": plot.svg(), "words": words}
 
 
@@ -121,7 +119,7 @@ def _outliers(seen: insights.Insights, about: parts.About) -> dict[str, Any]:
 
 def relies(weight: importance.Importance) -> Any:
     rows = [(bar.name, bar.mean, bar.std) for bar in weight.bars]
-    return charts.ranked(rows, f"fall of {weight.metric}", "Permutation importance") if rows else ""
+    return charts.ranked(rows, "Permutation importance") if rows else ""
 
 
 def learning(curve: parts.LearningCurve | None) -> dict[str, Any] | None:

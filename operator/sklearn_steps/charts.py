@@ -21,6 +21,9 @@ _TAG = {
     "circle": Markup('<circle cx="{}" cy="{}" r="{}" class="{}"/>'),
     "path": Markup('<path d="{}" class="{}"/>'),
 }
+_RANK = Markup(
+    '<span>{}</span><b>{}</b><svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">{}</svg>'
+)
 
 
 def number(value: float) -> str:
@@ -178,36 +181,38 @@ def box(low: float, q1: float, median: float, q3: float, high: float, about: str
     return svg(width, height, about, parts, "box")
 
 
-def ranked(rows: Sequence[tuple[str, float, float]], axis: str, about: str) -> Markup:
-    """Horizontal bars with their spread, one row each: name, value, standard deviation."""
-    width, row, left, right, top, bottom = 640.0, 22.0, 190.0, 16.0, 4.0, 40.0
-    height = top + bottom + row * len(rows)
+def ranked(rows: Sequence[tuple[str, float, float]], about: str) -> Markup:
+    """Horizontal bars with their spread, one row each: name, value, standard deviation.
+
+    Names and figures are text of the page and the bars stretch, so that a phone shows all of it.
+    """
     low = min(0.0, *(value - spread for _, value, spread in rows))
     high = max(0.0, *(value + spread for _, value, spread in rows))
     high = high if high > low else low + 1
 
     def at(value: float) -> float:
-        return left + (width - left - right) * (value - low) / (high - low)
+        return 100 * (value - low) / (high - low)
 
-    parts = []
-    floor = height - bottom
-    for value in ticks(low, high):
-        parts.append(_TAG["line"].format(number(at(value)), top, number(at(value)), number(floor), "grid"))
-        parts.append(_TAG["text"].format(number(at(value)), number(floor + 16), "tick mid", label(value)))
-    for place, (name, value, spread) in enumerate(rows):
-        y = top + row * (place + 0.5)
+    found = []
+    digits = max(0, 3 - math.floor(math.log10(high - low)))
+    for name, value, spread in rows:
         start, end = sorted((at(0), at(value)))
-        parts.append(_TAG["text"].format(number(left - 10), number(y + 4), "row end", shortened(name, 26)))
         kind = "bar a" if value >= 0 else "bar quiet"
-        parts.append(_TAG["rect"].format(number(start), number(y - 7), number(max(end - start, 0.8)), 14, kind))
+        parts = [_TAG["rect"].format(number(start), 1, number(max(end - start, 0.2)), 8, kind)]
         if spread > 0:
-            parts.append(
-                _TAG["line"].format(number(at(value - spread)), number(y), number(at(value + spread)), number(y), "err")
-            )
-    parts.append(_TAG["line"].format(number(at(0)), top, number(at(0)), number(floor), "axis"))
-    middle = number((left + width - right) / 2)
-    parts.append(_TAG["text"].format(middle, number(height - 6), "name mid", axis))
-    return svg(width, height, about, parts, "wide")
+            parts.append(_TAG["line"].format(number(at(value - spread)), 5, number(at(value + spread)), 5, "err"))
+        parts.append(_TAG["line"].format(number(at(0)), 0, number(at(0)), 10, "axis"))
+        figure = label(round(value, digits)) + (f" ± {label(round(spread, digits))}" if spread > 0 else "")
+        found.append(_RANK.format(named(name, 40), figure, Markup("").join(parts)))
+    return Markup('<div class="ranks" role="group" aria-label="{}">{}</div>').format(about, Markup("").join(found))
+
+
+def named(text: str, limit: int) -> str:
+    """A name that fits its place; what is left out is left out in the middle, as names often differ at their ends."""
+    if len(text) <= limit:
+        return shortened(text, limit)
+    tail = limit // 2
+    return f"{shortened(text[: limit - tail - 1], limit)}…{shortened(text[-tail:], limit)}"
 
 
 def shortened(text: str, limit: int) -> str:

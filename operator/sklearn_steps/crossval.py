@@ -53,7 +53,7 @@ def _folds(
         splitter = GroupKFold(folds)
     elif split.strategy == "Time":
         splitter = TimeSeriesSplit(folds)
-    elif kind == "classifier" and y.ndim == 1:
+    elif kind == "classifier" and y.ndim == 1 and split.stratify:
         splitter = StratifiedKFold(**options)
     try:
         return list(splitter.split(part.X, y, part.groups))

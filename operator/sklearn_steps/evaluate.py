@@ -85,6 +85,9 @@ def _pictured(
         left_out.append(f"Permutation importance: {errors.first_line(exc, 200)}")
     if weight.left_out:
         left_out.append(f"Permutation importance: {weight.left_out}")
+    many = len(fitted.training.classes or ()) if len(fitted.training.about.target) < 2 else 0
+    if many > curves.MAX_CLASSES:
+        left_out.append(f"Confusion matrix and curves: {many} classes, a page has room for {curves.MAX_CLASSES}")
     return seen, weight, left_out
 
 

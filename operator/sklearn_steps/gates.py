@@ -9,11 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from sklearn_steps import contract
 
 #: The bound of a comparison without a predecessor.
 UNBOUNDED = "not worse than the serving version"
+_UNCOMPARED = "is not compared: no version served when it was trained, or no gate asked for it then"
+#: Scorers that know no greatest value; negated errors are at most 0, all others at most 1.
+ENDLESS = frozenset({"positive_likelihood_ratio", "mutual_info_score"})
+
+
+def ceiling(metric: str) -> float | None:
+    """What the metric never exceeds, however good the model; None where there is no such value."""
+    if metric in ENDLESS:
+        return None
+    return 0.0 if metric.startswith("neg_") else 1.0
 
 
 @dataclass(frozen=True)
@@ -34,7 +45,8 @@ def judge(
     gates: Sequence[contract.Gate], metrics: Mapping[str, float], compared: contract.Compared | None
 ) -> tuple[contract.Judgement, ...]:
     """One judgement per gate, in their order; all of scikit-learn's scorers are better when greater."""
-    return tuple(_judged(gate, metrics.get(gate.metric), compared) for gate in gates)
+    plain = {name: value + 0.0 for name, value in metrics.items()}  # the API server makes 0 of an error of -0.0
+    return tuple(_judged(gate, plain.get(gate.metric), compared) for gate in gates)
 
 
 def _judged(gate: contract.Gate, value: float | None, compared: contract.Compared | None) -> contract.Judgement:
@@ -57,14 +69,19 @@ def _judged(gate: contract.Gate, value: float | None, compared: contract.Compare
 
 def _comparison(gate: contract.Gate, value: float | None, compared: contract.Compared | None) -> _Bound:
     if compared is None:
-        return _Bound(UNBOUNDED, None, "has nothing to be compared with: no version served when it was trained")
+        return _Bound(UNBOUNDED, None, _UNCOMPARED)
     before = compared.metrics.get(gate.metric)
     if before is None:
         why = compared.message or f"{gate.metric} of {compared.version} is not defined on the test rows"
         return _Bound(f"comparable with {compared.version}", False, why)
-    limit = before - gate.max_regression
+    limit = _less(before, gate.max_regression)
     less = f" - {gate.max_regression!r}" if gate.max_regression else ""
     return _Bound(f">= {limit!r} ({compared.version}: {before:.6g}{less})", value is not None and value >= limit)
+
+
+def _less(before: float, room: float) -> float:
+    """As a person subtracts: 0.8 - 0.1 is 0.7, of which binary fractions fall short."""
+    return float(Decimal(repr(before)) - Decimal(repr(room)))
 
 
 def _cut(text: str) -> str:

@@ -33,17 +33,13 @@ def draw(
     names = scoring.names(config, kind, y, model)
     if kind not in ("classifier", "regressor") or not names or count < _LEAST_ROWS:
         return None
-    if config.data.split.strategy in ("Group", "Time"):
-        training.left_out.append(f"Learning curve: not for rows split by {config.data.split.strategy.lower()}")
-        return None
     expected = training.fit_seconds * sum(_SHARES) * (1 - _HELD_OUT)
     if expected > budget:
         training.left_out.append(f"Learning curve: {len(_SHARES)} more fits would take about {expected:.1f} s")
         return None
     began = clock()
     curve = parts.LearningCurve(metric=names[0], rows=[], fitted=[], held_out=[], held_out_rows=0)
-    order = _order(count, config)
-    held_out, rest = order[: int(count * _HELD_OUT)], order[int(count * _HELD_OUT) :]
+    held_out, rest = _divided(config, part, count)
     curve.held_out_rows = len(held_out)
     for share in _SHARES:
         if not _point(config, model, part, y, rest[: int(len(rest) * share)], held_out, curve):
@@ -54,11 +50,26 @@ def draw(
     return curve if len(curve.rows) > 2 else None
 
 
-def _order(count: int, config: contract.RunConfig) -> Any:
-    """At random: of a sorted training part the first shares would be one-sided."""
+def _divided(config: contract.RunConfig, part: parts.Part, count: int) -> tuple[Any, Any]:
+    """What is judged by, and the rest, of which the first so many rows are fitted on.
+
+    At random, as of sorted rows the first shares would be one-sided; whole groups, group by group; or the latest rows
+    are judged by, and the ones just before them come first.
+    """
     import numpy as np
 
-    return np.random.default_rng(config.seed).permutation(count)
+    strategy, random = config.data.split.strategy, np.random.default_rng(config.seed)
+    if strategy == "Time":
+        order = np.arange(count)[::-1]
+    elif strategy == "Group":
+        _, places = np.unique(part.groups, return_inverse=True)
+        order = np.argsort(random.permutation(places.max() + 1)[places], kind="stable")
+    else:
+        order = random.permutation(count)
+    held = int(count * _HELD_OUT)
+    if strategy == "Group":  # up to the end of the group that the last of them is of
+        held = int(np.flatnonzero(places[order] == places[order[held - 1]])[-1]) + 1
+    return order[:held], order[held:]
 
 
 def _point(

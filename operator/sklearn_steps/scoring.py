@@ -142,7 +142,8 @@ def figures(model: Any, X: Any, y: Any, wanted: Sequence[str], seed: int) -> tup
         found = {name: float(value) for name, value in check_scoring(model, scoring=scorers)(model, X, y).items()}
     if SILHOUETTE in wanted:
         notes += _silhouette(model, X, seed, found)
-    return {name: found[name] for name in wanted if name in found and found[name] - found[name] == 0}, notes
+    # Without the minus of a negated error that is none.
+    return {name: found[name] + 0.0 for name in wanted if name in found and found[name] - found[name] == 0}, notes
 
 
 class Answers:

@@ -195,7 +195,7 @@ def _succeed(version: observed.Version, run: observed.Run | None, result: observ
     if searched:
         status["tuning"] = searched
     compared = result.get("comparedWith")
-    predecessor = version.training.get(gates.COMPARED)
+    predecessor = gates.compares(version.training)
     if compared and predecessor:
         message = wording.message(str(compared.get("message") or ""))
         recorded = {"version": predecessor["version"], "metrics": compared.get("metrics"), "message": message}

@@ -1,7 +1,7 @@
 """Gates: whether they can be judged at all, and which trained versions they let through now.
 
 Invariant: a judgement is made from recorded figures each time anew, so that changing a gate changes it without any
-training (docs/adr/0009). A version of another manifest keeps the judgement of its day.
+training (docs/adr/0011). A version of another manifest keeps the judgement of its day.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from sklearn_operator import api
 from sklearn_operator.api import Problem
-from sklearn_operator.core import observed, wording
+from sklearn_operator.core import naming, observed, wording
 from sklearn_steps import contract
 from sklearn_steps import gates as rules
 
@@ -28,9 +28,25 @@ def problems(kind: str, spec: api.SklearnModelSpec) -> Iterator[Problem]:
         text = "there is no metric to cross-validate for this kind of estimator: remove it"
         yield Problem("spec.evaluation.crossValidation", api.show(evaluation.cross_validation.folds), text)
     for index, gate in enumerate(evaluation.gates):
+        where = f"spec.evaluation.gates[{index}]"
         if gate.metric not in computed:
-            path = f"spec.evaluation.gates[{index}].metric"
-            yield Problem(path, gate.metric, _not_computed(gate.metric, computed))
+            yield Problem(f"{where}.metric", gate.metric, _not_computed(gate.metric, computed))
+        else:
+            yield from _bounds(where, gate)
+
+
+def _bounds(where: str, gate: api.Gate) -> Iterator[Problem]:
+    """A bound that no model can keep, and one that every model keeps because its sign was forgotten."""
+    ceiling = rules.ceiling(gate.metric)
+    if ceiling is None:
+        return
+    negated = gate.metric.startswith("neg_")
+    if gate.min is not None and gate.min > ceiling:
+        advice = f"an error of at most {gate.min:g} is min: {-gate.min:g}" if negated else "write 95 % as 0.95"
+        yield Problem(f"{where}.min", api.show(gate.min), f"{gate.metric} is never above {ceiling:g}; {advice}")
+    if gate.max is not None and negated and gate.max > ceiling:
+        text = f"{gate.metric} is never above 0, so every model would pass; an error of at most {gate.max:g} is "
+        yield Problem(f"{where}.max", api.show(gate.max), f"{text}min: {-gate.max:g}")
 
 
 def _computed(kind: str, spec: api.SklearnModelSpec) -> tuple[str, ...]:
@@ -50,12 +66,11 @@ def _not_computed(metric: str, computed: Sequence[str]) -> str:
     return f"is not computed, so nothing can be judged by it; {advice}add it to spec.evaluation.metrics ({there})"
 
 
-def predecessor(
-    spec: api.SklearnModelSpec, known: Iterable[observed.Version], name: str | None
-) -> dict[str, str] | None:
-    """What a new version is to be compared with, as its frozen inputs name it; None where no gate asks for it."""
-    if not any(gate.compare_to for gate in spec.evaluation.gates):
-        return None
+def predecessor(known: Iterable[observed.Version], name: str | None) -> dict[str, str] | None:
+    """What a new version is to be compared with, as its frozen inputs name it; None where there is nothing.
+
+    It is named even where no gate asks for it yet, so that one that asks later can tell what it has missed.
+    """
     version = next((one for one in known if one.name == name and not one.deleting), None)
     artifact = (version.status.get("artifact") or {}) if version else {}
     if version is None or not artifact.get("uri") or not artifact.get("sha256"):
@@ -65,8 +80,14 @@ def predecessor(
 
 def needed(known: Iterable[observed.Version]) -> frozenset[str]:
     """Versions that an unfinished one is yet to be compared with: their files have to stay."""
-    named = (one.training.get(COMPARED) or {} for one in known if not one.finished)
-    return frozenset(str(entry["version"]) for entry in named if "version" in entry)
+    asking = (compares(one.training) or {} for one in known if not one.finished)
+    return frozenset(str(entry["version"]) for entry in asking if "version" in entry)
+
+
+def compares(frozen: observed.Json) -> observed.Json | None:
+    """Whom the run of these inputs compares with: it is named in them, and one of their gates asks for it."""
+    named = frozen.get(COMPARED)
+    return named if any(gate.get("compareTo") for gate in _own_gates(frozen)) else None
 
 
 def judged(
@@ -76,12 +97,13 @@ def judged(
     if status.get("phase") not in _JUDGED:
         return status
     if spec is not None and version.training_hash == wish:
-        declared = [gate.model_dump(mode="json", by_alias=True, exclude_none=True) for gate in spec.evaluation.gates]
+        given = (gate.model_dump(mode="json", by_alias=True, exclude_none=True) for gate in spec.evaluation.gates)
+        declared: Sequence[Mapping[str, Any]] = list(given)
     elif version.finished:
         return status
     else:
-        declared = (version.training.get("evaluation") or {}).get("gates") or []
-    found = rules.judge(_parsed(declared), status.get("metrics") or {}, _compared(status))
+        declared = _own_gates(version.training)
+    found = rules.judge(_parsed(declared), status.get("metrics") or {}, _compared(version, status))
     rest = {name: value for name, value in status.items() if name != "gates"}
     rest["phase"] = "Succeeded" if all(one.passed for one in found) else "Rejected"
     rows = [one.model_dump(mode="json", by_alias=True, exclude_none=True) for one in found]
@@ -98,6 +120,21 @@ def _parsed(declared: Iterable[Mapping[str, Any]]) -> tuple[contract.Gate, ...]:
     return tuple(contract.Gate.model_validate(dict(gate)) for gate in declared)
 
 
-def _compared(status: observed.Json) -> contract.Compared | None:
+def _own_gates(frozen: observed.Json) -> list[Mapping[str, Any]]:
+    """Those that a version was made with."""
+    return list((frozen.get("evaluation") or {}).get("gates") or ())
+
+
+def _compared(version: observed.Version, status: observed.Json) -> contract.Compared | None:
+    """As recorded. A version that was made without the gate has no comparison, and passes only if it has served."""
     recorded = status.get("comparedWith")
-    return contract.Compared.model_validate(recorded) if recorded else None
+    if recorded:
+        return contract.Compared.model_validate(recorded)
+    named = version.training.get(COMPARED)
+    if not named or status.get("servedAt"):
+        return None
+    text = (
+        f"it was trained before a gate asked for the comparison; for a training with it, set the annotation "
+        f"{naming.ANNOTATION_RETRAIN} to a new value"
+    )
+    return contract.Compared(version=str(named["version"]), message=text)

@@ -170,7 +170,7 @@ def _start_training(
         return
     number = versions.next_number(model, known)
     name = naming.version_name(model.key.name, number)
-    frozen = training.frozen(spec, gates.predecessor(spec, known, serving_now))
+    frozen = training.frozen(spec, gates.predecessor(known, serving_now))
     # Whoever changes the manifest and asks for a training in one go wants one.
     request = versions.pending_request(model, known)
     draft.actions.append(actions.CreateVersion(name, number, wish, trigger.type, trigger.key, frozen, request))

@@ -163,7 +163,7 @@ def _evaluation(frozen_inputs: observed.Json) -> dict[str, Any]:
         "metrics": list(given.get("metrics") or []),
         "crossValidation": given.get("crossValidation"),
         "gates": list(given.get("gates") or []),
-        "compareWith": frozen_inputs.get(gates.COMPARED),
+        "compareWith": gates.compares(frozen_inputs),
     }
     return {name: part for name, part in parts.items() if part or name == "metrics"}
 

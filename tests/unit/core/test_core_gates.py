@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -21,6 +22,8 @@ from unit.core import builders
 FIGURES = st.floats(-1e6, 1e6)
 ABSOLUTE = {"metric": "accuracy", "min": 0.95}
 COMPARED = {"metric": "accuracy", "compareTo": "Serving", "maxRegression": 0.01}
+REGRESSOR = {"model": {"estimator": {"class": "sklearn.linear_model.Ridge"}}, "data.source": {"builtin": "diabetes"}}
+ERROR = "neg_mean_absolute_error"
 
 
 def spec(evaluation: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -54,13 +57,9 @@ def test_only_the_metrics_that_the_manifest_asks_for_are_computed() -> None:
 
 
 def test_defaults_are_those_of_the_kind_of_estimator() -> None:
-    regressor = {
-        "model": {"estimator": {"class": "sklearn.linear_model.Ridge"}},
-        "data.source": {"builtin": "diabetes"},
-    }
-    model = builders.model(spec({"gates": [{"metric": "r2", "min": 0.2}]}, **regressor))
+    model = builders.model(spec({"gates": [{"metric": "r2", "min": 0.2}]}, **REGRESSOR))
     validation.accept(model, settings.Settings(), builders.catalogue())
-    assert "r2" in complaint({"gates": [{"metric": "accuracy", "min": 0.2}]}, **regressor)
+    assert "r2" in complaint({"gates": [{"metric": "accuracy", "min": 0.2}]}, **REGRESSOR)
 
 
 def test_where_nothing_is_computed_there_is_nothing_to_judge_or_to_cross_validate() -> None:
@@ -73,6 +72,35 @@ def test_where_nothing_is_computed_there_is_nothing_to_judge_or_to_cross_validat
 @pytest.mark.parametrize("name", ["min", "max"])
 def test_a_bound_is_a_finite_number(name: str, bound: Any) -> None:
     assert f"spec.evaluation.gates[0].{name}" in complaint({"gates": [{"metric": "accuracy", name: bound}]})
+
+
+@pytest.mark.parametrize(
+    "gate, changes, words",
+    [
+        ({"metric": "accuracy", "min": 95}, {}, "accuracy is never above 1; write 95 % as 0.95"),
+        ({"metric": ERROR, "min": 50}, REGRESSOR, f"{ERROR} is never above 0; an error of at most 50 is min: -50"),
+        ({"metric": ERROR, "max": 50}, REGRESSOR, "every model would pass; an error of at most 50 is min: -50"),
+    ],
+)
+def test_a_bound_that_no_model_or_every_model_keeps_is_a_mistake(
+    gate: dict[str, Any], changes: dict[str, Any], words: str
+) -> None:
+    text = complaint({"gates": [gate]}, **changes)
+    name = "min" if "min" in gate else "max"
+    assert f"spec.evaluation.gates[0].{name}" in text and f"{gate[name]}" in text and words in text
+
+
+@pytest.mark.parametrize(
+    "gate, changes",
+    [
+        ({"metric": "accuracy", "min": 1, "max": 1}, {}),
+        ({"metric": ERROR, "min": -50, "max": 0}, REGRESSOR),
+        ({"metric": "positive_likelihood_ratio", "min": 20}, {"evaluation.metrics": ["positive_likelihood_ratio"]}),
+    ],
+)
+def test_a_bound_that_a_model_can_keep_is_accepted(gate: dict[str, Any], changes: dict[str, Any]) -> None:
+    model = builders.model(spec({"gates": [gate]}, **changes))
+    validation.accept(model, settings.Settings(), builders.catalogue())
 
 
 @pytest.mark.parametrize(
@@ -103,14 +131,21 @@ def test_the_words_say_what_was_found_what_was_asked_and_why() -> None:
     assert judge(COMPARED, 0.9, {"version": "m-v1", "message": "it is gone"}).message == (
         "accuracy 0.9 is not comparable with m-v1: it is gone"
     )
-    assert "nothing to be compared with" in judge(COMPARED, 0.9).message
+    assert "is not compared: no version served" in judge(COMPARED, 0.9).message
 
 
 @given(value=FIGURES, before=FIGURES, room=st.floats(0, 1e6))
 def test_a_comparison_is_the_difference_of_the_two_figures(value: float, before: float, room: float) -> None:
     gate = {"metric": "accuracy", "compareTo": "Serving", "maxRegression": room}
     found = judge(gate, value, {"version": "m-v1", "metrics": {"accuracy": before}})
-    assert found.passed == (value >= before - room)
+    assert found.passed == (value >= float(Decimal(repr(before)) - Decimal(repr(room))))
+
+
+def test_a_comparison_subtracts_as_a_person_does() -> None:
+    """In binary fractions 0.8 - 0.1 is more than 0.7."""
+    gate = {"metric": "accuracy", "compareTo": "Serving", "maxRegression": 0.1}
+    found = judge(gate, 0.7, {"version": "m-v1", "metrics": {"accuracy": 0.8}})
+    assert (found.passed, found.bound) == (True, ">= 0.7 (m-v1: 0.8 - 0.1)")
 
 
 @given(value=FIGURES | st.integers(-3, 3).map(float), low=FIGURES | st.integers(-3, 3).map(float))
@@ -153,13 +188,12 @@ def test_the_run_is_told_how_to_judge_and_whom_to_compare_with() -> None:
 
 
 def test_only_a_version_with_an_artifact_can_be_compared_with() -> None:
-    asked = api.parse_spec(spec({"gates": [COMPARED]}))
     bare = builders.version(1, "Succeeded")
     whole = replace(bare, status={"artifact": {"uri": "s3://b/v1/", "sha256": "ab" * 32, "size": 1}})
-    assert gates.predecessor(asked, [bare], bare.name) is None
-    assert gates.predecessor(asked, [whole], None) is None
-    assert gates.predecessor(asked, [replace(whole, deleting=True)], whole.name) is None
-    assert gates.predecessor(asked, [whole], whole.name) == {
+    assert gates.predecessor([bare], bare.name) is None
+    assert gates.predecessor([whole], None) is None
+    assert gates.predecessor([replace(whole, deleting=True)], whole.name) is None
+    assert gates.predecessor([whole], whole.name) == {
         "version": "digits-v1", "uri": "s3://b/v1/", "sha256": "ab" * 32,
     }  # fmt: skip
 
@@ -169,7 +203,8 @@ def test_a_comparison_that_nobody_asked_for_is_not_believed(asked: bool) -> None
     """A task runs the user's code: it must not choose what its model is compared with."""
     item = builders.version(2)
     compared = {"version": "digits-v1", "uri": "s3://b/v1/", "sha256": "ab" * 32}
-    item = replace(item, training={**item.training, gates.COMPARED: compared} if asked else item.training)
+    judged = {"evaluation": {"gates": [COMPARED if asked else ABSOLUTE]}}
+    item = replace(item, training={**item.training, **judged, gates.COMPARED: compared})
     result = {
         "metrics": {"accuracy": 0.9},
         "headline": "accuracy",

@@ -87,6 +87,25 @@ def test_the_learning_curve_rises_with_the_rows() -> None:
     assert curve.held_out[-1] > curve.held_out[0] and curve.held_out_rows == 269
 
 
+@pytest.mark.parametrize("strategy", ["Group", "Time"])
+def test_the_learning_curve_is_divided_as_the_data_is(strategy: str) -> None:
+    """No group on both sides; nothing fitted on later rows than it is judged by, and the latest of the others first."""
+    rows = "".join(f"{i * 7 % 13},{i * 5 % 9},herd-{i % 9},{i}\n" for i in range(90))
+    split = {"strategy": strategy, "groups": "herd", "time": "when", "testSize": 0.2}
+    split.pop("time" if strategy == "Group" else "groups")
+    data = given.inline(f"a,y,herd,when\n{rows}", target="y", split=split, features={"include": ["a"]})
+    config, model, part, _ = fitted(given.config("file:///tmp/none/", "sklearn.linear_model.Ridge", **data))
+    held_out, rest = learning._divided(config, part, part.about.train_rows)
+    assert sorted([*held_out, *rest]) == list(range(part.about.train_rows)) and len(held_out) >= 14
+    if strategy == "Group":
+        assert not set(part.groups[held_out]) & set(part.groups[rest])
+        assert len(np.flatnonzero(np.diff(part.groups[rest]))) == len(set(part.groups[rest])) - 1
+    else:
+        assert held_out.min() > rest.max() and rest[0] == rest.max()
+    curve = learning.draw(config, model.model, part, part.y, model.training, budget=60)
+    assert curve is not None and len(curve.rows) == 5
+
+
 def test_the_pipelines_own_curve_is_that_of_scikit_learn() -> None:
     X, y = datasets.load_breast_cancer(return_X_y=True)
     model = linear_model.RidgeClassifier().fit(X, y)

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import steps_given as given
-from sklearn import datasets, linear_model, metrics, model_selection, svm, tree
+from sklearn import base, datasets, linear_model, metrics, model_selection, naive_bayes, svm, tree
 from sklearn.metrics import get_scorer_names
 
-from sklearn_steps import catalogue, contract, scoring
+from sklearn_steps import catalogue, contract, gates, scoring
 
 HALF = {"testSize": 0.5, "shuffle": False}
 COMPARED = {"metric": "accuracy", "compareTo": "Serving"}
@@ -75,37 +75,77 @@ def _rows(count: int = 60) -> str:
     return "a,herd,y,w,day\n" + "\n".join(lines) + "\n"
 
 
-def test_folds_keep_groups_together_and_time_in_order(tmp_path: Path) -> None:
-    """The figures are those of scikit-learn's own splitters on the training part."""
-    frame = pd.read_csv(io.StringIO(_rows()))
+SPLITS = {
+    "Random": {"seed": 3},
+    "unshuffled": {"shuffle": False},
+    "Group": {"strategy": "Group", "groups": "herd"},
+    "Time": {"strategy": "Time", "time": "day"},
+    "None": {"strategy": "None"},
+}
+
+
+def _training_rows(frame: pd.DataFrame, split: str) -> pd.DataFrame:
+    if split == "Group":
+        inner = model_selection.GroupShuffleSplit(1, test_size=0.3, random_state=0)
+        return frame.iloc[next(inner.split(frame, groups=frame.herd))[0]]
+    if split == "Time":
+        return frame.sort_values("day", kind="stable").iloc[:42]
+    if split == "None":
+        return frame
+    return model_selection.train_test_split(frame, test_size=0.3, **_SHUFFLED[split])[0]
+
+
+_SHUFFLED: dict[str, Any] = {"Random": {"random_state": 3}, "unshuffled": {"shuffle": False}}
+_FOLDS: dict[str, Any] = {
+    "Random": model_selection.KFold(3),
+    "unshuffled": model_selection.KFold(3),
+    "Group": model_selection.GroupKFold(3),
+    "Time": model_selection.TimeSeriesSplit(3),
+    "None": model_selection.KFold(3, shuffle=True, random_state=0),
+}
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("split", SPLITS)
+def test_folds_are_made_as_the_data_is_split(tmp_path: Path, split: str, weighted: bool) -> None:
+    """The figures are those of scikit-learn's own ``cross_validate`` with groups, order and weights."""
+    judged = {"metrics": ["r2", "neg_mean_absolute_error"], "crossValidation": {"folds": 3}}
+    data: dict[str, Any] = {"target": "y", "split": SPLITS[split] | {"testSize": 0.3}, "features": {"include": ["a"]}}
+    data |= {"weight": "w"} if weighted else {}
     ridge = "sklearn.linear_model.Ridge"
-    judged = {"metrics": ["r2"], "crossValidation": {"folds": 3}}
-
-    split = {"strategy": "Group", "groups": "herd", "testSize": 0.3}
-    data = given.inline(_rows(), target="y", split=split, weight="w", features={"include": ["a"]})
-    found = given.run(given.config(tmp_path / "group", ridge, evaluation=judged, **data))
-    inner = model_selection.GroupShuffleSplit(1, test_size=0.3, random_state=0)
-    train = frame.iloc[next(inner.split(frame, groups=frame.herd))[0]]
-    assert found["crossValidation"]["metrics"]["r2"]["values"] == _folds(
-        train, model_selection.GroupKFold(3).split(train, groups=train.herd), weighted=True
+    result = given.run(given.config(tmp_path, ridge, evaluation=judged, **given.inline(_rows(), **data)))
+    rows = _training_rows(pd.read_csv(io.StringIO(_rows())), split)
+    expected = model_selection.cross_validate(
+        linear_model.Ridge(),
+        rows[["a"]],
+        rows.y,
+        groups=rows.herd if split == "Group" else None,
+        cv=_FOLDS[split],
+        scoring=judged["metrics"],
+        params={"sample_weight": rows.w.to_numpy(dtype=float)} if weighted else None,
     )
+    for name in judged["metrics"]:
+        assert result["crossValidation"]["metrics"][name]["values"] == expected[f"test_{name}"].tolist()
 
-    split = {"strategy": "Time", "time": "day", "testSize": 0.3}
+
+@pytest.mark.parametrize("stratify", [False, True])
+def test_folds_are_stratified_unless_the_split_is_not_to_be(tmp_path: Path, stratify: bool) -> None:
+    judged = {"metrics": ["accuracy"], "crossValidation": {"folds": 3}}
+    split = {"stratify": stratify, "seed": 1}
+    result = given.run(given.config(tmp_path, "sklearn.naive_bayes.GaussianNB", split=split, evaluation=judged))
+    X, y = datasets.load_iris(return_X_y=True)
+    X, _, y, _ = model_selection.train_test_split(X, y, random_state=1, stratify=y if stratify else None)
+    folds = model_selection.StratifiedKFold(3) if stratify else model_selection.KFold(3)
+    expected = model_selection.cross_val_score(naive_bayes.GaussianNB(), X, y, cv=folds)
+    assert result["crossValidation"]["metrics"]["accuracy"]["values"] == expected.tolist()
+
+
+def test_more_folds_than_groups_are_refused_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    split = {"strategy": "Group", "groups": "herd", "testSize": 0.5}
     data = given.inline(_rows(), target="y", split=split, features={"include": ["a"]})
-    found = given.run(given.config(tmp_path / "time", ridge, evaluation=judged, **data))
-    train = frame.sort_values("day", kind="stable").iloc[:42]
-    assert found["crossValidation"]["metrics"]["r2"]["values"] == _folds(
-        train, model_selection.TimeSeriesSplit(3).split(train), weighted=False
-    )
-
-
-def _folds(frame: Any, places: Any, *, weighted: bool) -> list[float]:
-    figures = []
-    for fit, judge in places:
-        weight = frame.w.to_numpy(dtype=float)[fit] if weighted else None
-        model = linear_model.Ridge().fit(frame[["a"]].iloc[fit], frame.y.to_numpy()[fit], sample_weight=weight)
-        figures.append(model.score(frame[["a"]].iloc[judge], frame.y.to_numpy()[judge]))
-    return figures
+    judged = {"crossValidation": {"folds": 5}}
+    failure = given.failure(given.config(tmp_path, "sklearn.linear_model.Ridge", evaluation=judged, **data), capsys)
+    assert failure["reason"] == "TooManyFolds" and "number of groups: 3" in failure["message"]
 
 
 @pytest.mark.parametrize(
@@ -124,8 +164,8 @@ def test_too_many_folds_are_refused_in_words(
 
 
 def test_gates_are_judged_on_the_test_part_and_published(tmp_path: Path) -> None:
-    gates = [{"metric": "accuracy", "min": 0.95}, {"metric": "f1_macro", "min": 0.999}]
-    result = given.run(digits(tmp_path, 0.001, gates=gates))
+    bounds = [{"metric": "accuracy", "min": 0.95}, {"metric": "f1_macro", "min": 0.999}]
+    result = given.run(digits(tmp_path, 0.001, gates=bounds))
     assert [(gate["passed"], gate["bound"]) for gate in result["gates"]] == [(True, ">= 0.95"), (False, ">= 0.999")]
     assert result["gates"][1]["message"].startswith("f1_macro 0.96")
     document = json.loads((tmp_path / contract.METRICS).read_bytes())
@@ -238,3 +278,29 @@ def test_the_catalogue_knows_every_scorer_of_scikit_learn() -> None:
 @pytest.mark.parametrize("kind", typing.get_args(contract.EstimatorType))
 def test_the_default_metrics_are_metrics_of_the_kind(kind: contract.EstimatorType) -> None:
     assert set(contract.DEFAULT_METRICS[kind]) <= set(scoring.fitting(kind))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+@pytest.mark.parametrize("name", [name for name in get_scorer_names() if not name.endswith("_samples")])
+def test_what_a_perfect_model_gets_is_the_ceiling(name: str) -> None:
+    """A gate above it is refused before anything is trained, so it has to be right for every scorer."""
+    low = 1 if name in scoring.fitting("regressor") else 0
+    y = np.array([0, 1, 0, 1, 1, 0]) + low
+    figure = float(metrics.get_scorer(name)(_Perfect().fit(y[:, None], y), y[:, None], y))
+    ceiling = gates.ceiling(name)
+    assert ceiling is None or np.isnan(figure) or figure == pytest.approx(ceiling, abs=1e-6)
+
+
+class _Perfect(base.ClassifierMixin, base.BaseEstimator):  # type: ignore[misc]
+    """Says what it is given."""
+
+    def fit(self, X: Any, y: Any) -> _Perfect:
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return np.asarray(X)[:, 0]
+
+    def predict_proba(self, X: Any) -> Any:
+        right = np.clip(self.predict(X), 0, 1)
+        return np.column_stack([1 - right, right])
