@@ -12,13 +12,14 @@ import inspect
 import json
 import pkgutil
 import sys
+import typing
 import warnings
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from sklearn_steps import constraints, estimators, parts, scoring, sources
+from sklearn_steps import constraints, contract, estimators, parts, scoring, sources
 
 _LIBRARIES = ("numpy", "scikit-learn")
 _UNDECIDED = "other"
@@ -146,7 +147,7 @@ def _plain(value: Any) -> bool:
 
 def _scorers() -> dict[str, list[str]]:
     kinds: dict[str, list[str]] = {}
-    for name_of_kind in scoring.DEFAULTS:
+    for name_of_kind in typing.get_args(contract.EstimatorType):
         for name in scoring.fitting(name_of_kind):
             kinds.setdefault(name, []).append(name_of_kind)
     return kinds

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
-from sklearn_steps import contract_tuning, recipe
+from sklearn_steps import contract_judging, contract_tuning, documents, recipe
 from sklearn_steps.documents import Document as _Document
 from sklearn_steps.documents import FiniteFloat
 from sklearn_steps.documents import Strict as _Strict
@@ -53,12 +53,24 @@ DATA_SECRET_PLACEHOLDER = "__DATA_SECRET__"
 DATA_CONFIGMAP_PLACEHOLDER = "__DATA_CONFIGMAP__"
 DATA_CONFIGMAP_KEY_PLACEHOLDER = "__DATA_CONFIGMAP_KEY__"
 
-MESSAGE_LIMIT = 1024
+MESSAGE_LIMIT = documents.MESSAGE_LIMIT
 
 Step = Literal["prepare", "train", "evaluate", "publish"]
 EstimatorType = Literal["classifier", "regressor", "clusterer", "outlier_detector"]
-ShortText = Annotated[str, pydantic.Field(max_length=MESSAGE_LIMIT)]
 
+ShortText = documents.ShortText
+Sha256 = documents.Sha256
+
+DEFAULT_METRICS = contract_judging.DEFAULT_METRICS
+MULTILABEL_METRICS = contract_judging.MULTILABEL_METRICS
+Evaluation = contract_judging.Evaluation
+CrossValidation = contract_judging.CrossValidation
+Gate = contract_judging.Gate
+Predecessor = contract_judging.Predecessor
+Spread = contract_judging.Spread
+CrossValidated = contract_judging.CrossValidated
+Compared = contract_judging.Compared
+Judgement = contract_judging.Judgement
 Tuning = contract_tuning.Tuning
 TuningParameter = contract_tuning.TuningParameter
 Progress = contract_tuning.Progress
@@ -144,10 +156,6 @@ class Data(_Strict):
 EstimatorSpec = recipe.EstimatorSpec
 
 
-class Evaluation(_Strict):
-    metrics: tuple[str, ...] = ()
-
-
 class Trigger(_Strict):
     type: str = ""
     key: str = ""
@@ -207,7 +215,7 @@ class Artifact(_Document):
     """``model.joblib`` as published; ``uri`` is the folder."""
 
     uri: str
-    sha256: Annotated[str, pydantic.Field(pattern="^[0-9a-f]{64}$")]
+    sha256: Sha256
     size: Annotated[int, pydantic.Field(ge=0)]
 
 
@@ -227,7 +235,8 @@ class Lineage(_Document):
 class Result(_Document):
     """``result.json``: the run succeeded, and this is all that the operator learns of it.
 
-    ``headline`` names one of ``metrics``; it is absent where the model has none (outlier detectors).
+    ``headline`` names one of ``metrics``; it is absent where the model has none (outlier detectors). ``gates`` is the
+    judgement by the gates of that day; which ones hold now, the operator decides from the figures.
     """
 
     format_version: Literal[1] = 1
@@ -238,6 +247,9 @@ class Result(_Document):
     estimator_type: EstimatorType
     metrics: dict[str, FiniteFloat]
     headline: str | None = None
+    cross_validation: CrossValidated | None = None
+    compared_with: Compared | None = None
+    gates: tuple[Judgement, ...] = ()
     lineage: Lineage
     tuning: contract_tuning.TuningResult | None = None
     notes: Annotated[tuple[ShortText, ...], pydantic.Field(max_length=32)] = ()

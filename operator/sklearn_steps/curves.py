@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from sklearn_steps import parts
+from sklearn_steps import parts, responses
 
 MAX_POINTS = 200
 MAX_CLASSES = 50
@@ -26,7 +26,7 @@ class Curves:
     thresholds: list[float] = field(default_factory=list)
 
 
-def draw(model: Any, part: parts.Part, training: parts.Training) -> Curves:
+def draw(model: Any, part: parts.Part, training: parts.Training, answers: responses.Responses) -> Curves:
     """Of the test part."""
     if training.estimator_type != "classifier" or part.y is None or part.y.ndim != 1:
         return Curves()
@@ -37,26 +37,20 @@ def draw(model: Any, part: parts.Part, training: parts.Training) -> Curves:
 
         names = part.about.class_names or []
         drawn.classes = names if len(names) == len(classes) else [str(label) for label in classes.tolist()]
-        drawn.matrix = confusion_matrix(part.y, model.predict(part.X), labels=classes).tolist()
-    if len(classes) == 2:
-        _roc(model, part, drawn)
+        drawn.matrix = confusion_matrix(part.y, answers.predicted, labels=classes).tolist()
+    if len(classes) == 2 and answers.scores is not None:
+        _roc(answers, drawn)
     return drawn
 
 
-def _roc(model: Any, part: parts.Part, drawn: Curves) -> None:
+def _roc(answers: responses.Responses, drawn: Curves) -> None:
     import numpy as np
     from sklearn.metrics import roc_curve
 
-    if hasattr(model, "predict_proba"):
-        scores = model.predict_proba(part.X)[:, 1]
-    elif hasattr(model, "decision_function"):
-        scores = model.decision_function(part.X)
-    else:
-        return
-    positive = part.y == model.classes_[1]
+    positive = answers.truth == answers.model.classes_[1]
     if positive.all() or not positive.any():
         return
-    fpr, tpr, thresholds = roc_curve(positive, scores)
+    fpr, tpr, thresholds = roc_curve(positive, answers.scores[:, 1])
     thresholds[0] = thresholds[1:].max(initial=0.0) + 1  # scikit-learn says infinity: above every score
     keep = np.unique(np.linspace(0, len(fpr) - 1, min(len(fpr), MAX_POINTS)).astype(int))
     drawn.fpr, drawn.tpr, drawn.thresholds = fpr[keep].tolist(), tpr[keep].tolist(), thresholds[keep].tolist()

@@ -10,7 +10,12 @@ from typing import Annotated
 import pydantic
 from pydantic.alias_generators import to_camel
 
+#: Of a message, in characters.
+MESSAGE_LIMIT = 1024
+
 FiniteFloat = Annotated[float, pydantic.Field(allow_inf_nan=False)]
+ShortText = Annotated[str, pydantic.Field(max_length=MESSAGE_LIMIT)]
+Sha256 = Annotated[str, pydantic.Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Document(pydantic.BaseModel):

@@ -12,9 +12,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sklearn_steps import contract, curves, encode, errors, parts, scoring, train
+from sklearn_steps import (
+    card,
+    contract,
+    curves,
+    encode,
+    errors,
+    gates,
+    importance,
+    insights,
+    parts,
+    predecessor,
+    responses,
+    scoring,
+    train,
+)
 
 _GOLDEN_ROWS = 8
+_ODD = (ValueError, TypeError, ArithmeticError, AttributeError, LookupError, NotImplementedError)
 
 
 @dataclass
@@ -28,24 +43,52 @@ class Judged:
 
 def evaluate(config: contract.RunConfig, fitted: train.Fitted, part: parts.Part) -> Judged:
     """The metrics of the test part, golden rows, the schema and the card."""
-    from sklearn_steps import card
-
     training = fitted.training
+    answers = responses.Responses(fitted.model, part)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         golden = _golden(fitted, part)
         metrics, notes = scoring.score(fitted.model, part, training, config)
-        drawn = curves.draw(fitted.model, part, training)
+        compared = predecessor.compare(config, part, training)
+        drawn = curves.draw(fitted.model, part, training, answers)
+        seen, weight, left_out = _pictured(config, fitted, answers, drawn, next(iter(metrics), None))
     notes = [*training.notes, *notes, *train.said(caught, "while judging")]
     headline = next(iter(metrics), None)
-    evaluation = parts.Evaluation(metrics=metrics, headline=headline, notes=notes)
+    judged = gates.judge(config.evaluation.gates, metrics, compared)
+    evaluation = parts.Evaluation(metrics=metrics, headline=headline, notes=notes, compared_with=compared, gates=judged)
     documents = {
-        contract.METRICS: _json({"formatVersion": contract.FORMAT_VERSION, "headline": headline, "metrics": metrics}),
+        contract.METRICS: _json(_metrics(evaluation, training)),
         contract.GOLDEN: _json(golden),
         contract.SCHEMA: _json(_schema(part.about)),
-        contract.CARD: card.render(config, training, evaluation, drawn).encode(),
     }
+    material = card.Material(config, training, evaluation, golden, drawn, seen, weight, left_out)
+    documents[contract.CARD] = card.render(material).encode()
     return Judged(evaluation, drawn, documents)
+
+
+def _pictured(
+    config: contract.RunConfig,
+    fitted: train.Fitted,
+    answers: responses.Responses,
+    drawn: curves.Curves,
+    headline: str | None,
+) -> tuple[insights.Insights, importance.Importance, list[str]]:
+    """What the card shows besides the figures; a picture that a model cannot sit for is no reason to fail it."""
+    seen, weight, left_out = insights.Insights(), importance.Importance(), []
+    try:
+        seen = insights.look(answers, drawn, fitted.training)
+    except _ODD as exc:
+        left_out.append(f"Pictures of the answers: {errors.first_line(exc, 200)}")
+    try:
+        weight = importance.measure(fitted.model, answers.part, fitted.training, headline, config.seed)
+    except _ODD as exc:
+        left_out.append(f"Permutation importance: {errors.first_line(exc, 200)}")
+    if weight.left_out:
+        left_out.append(f"Permutation importance: {weight.left_out}")
+    many = len(fitted.training.classes or ()) if len(fitted.training.about.target) < 2 else 0
+    if many > curves.MAX_CLASSES:
+        left_out.append(f"Confusion matrix and curves: {many} classes, a page has room for {curves.MAX_CLASSES}")
+    return seen, weight, left_out
 
 
 def save(judged: Judged, folder: Path) -> None:
@@ -79,6 +122,27 @@ def _tensor(result: Any) -> Any:
     if not isinstance(result, list):
         return result
     return np.stack(result, axis=1) if len({part.shape for part in result}) == 1 else None
+
+
+def _metrics(evaluation: parts.Evaluation, training: parts.Training) -> dict[str, Any]:
+    """All figures: of the test part, of the folds, of the version that it was compared with, and the gates' word."""
+    document: dict[str, Any] = {
+        "formatVersion": contract.FORMAT_VERSION,
+        "headline": evaluation.headline,
+        "metrics": evaluation.metrics,
+    }
+    more = {
+        "crossValidation": training.cross_validation,
+        "comparedWith": evaluation.compared_with,
+        "gates": list(evaluation.gates) or None,
+    }
+    return document | {name: _plain(value) for name, value in more.items() if value is not None}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def _schema(about: parts.About) -> dict[str, Any]:

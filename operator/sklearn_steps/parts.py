@@ -104,8 +104,21 @@ class Tuning(pydantic.BaseModel):
     trials: list[Trial]
 
 
+class LearningCurve(pydantic.BaseModel):
+    """How the metric grows with the rows: of those it was fitted on, and of a held-out part of the training part."""
+
+    metric: str
+    rows: list[int]
+    fitted: list[float]
+    held_out: list[float]
+    held_out_rows: int
+
+
 class Training(pydantic.BaseModel):
-    """What is known of a fitted model besides its bytes."""
+    """What is known of a fitted model besides its bytes.
+
+    ``left_out``: what the card would have shown, had it not been too expensive.
+    """
 
     about: About
     estimator: str
@@ -118,6 +131,9 @@ class Training(pydantic.BaseModel):
     requirements: list[str]
     notes: list[str]
     tuning: Tuning | None = None
+    cross_validation: contract.CrossValidated | None = None
+    learning_curve: LearningCurve | None = None
+    left_out: list[str] = []
 
 
 class Evaluation(pydantic.BaseModel):
@@ -126,6 +142,8 @@ class Evaluation(pydantic.BaseModel):
     metrics: dict[str, float]
     headline: str | None
     notes: list[str]
+    compared_with: contract.Compared | None = None
+    gates: tuple[contract.Judgement, ...] = ()
 
 
 @dataclass

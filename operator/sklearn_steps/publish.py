@@ -89,6 +89,9 @@ def _result(
         estimator_type=training.estimator_type,
         metrics=judged.metrics,
         headline=judged.headline,
+        cross_validation=training.cross_validation,
+        compared_with=judged.compared_with,
+        gates=judged.gates,
         lineage=contract.Lineage(
             data_sha256=about.sha256,
             rows=about.rows,

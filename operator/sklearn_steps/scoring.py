@@ -6,20 +6,16 @@ if it was asked for, and a note if it is only a default.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sklearn_steps import contract, encode, errors, parts
 
 SILHOUETTE = "silhouette"
-DEFAULTS: dict[contract.EstimatorType, tuple[str, ...]] = {
-    "classifier": ("accuracy", "balanced_accuracy", "f1_macro"),
-    "regressor": ("r2", "neg_mean_absolute_error", "neg_root_mean_squared_error"),
-    "clusterer": (SILHOUETTE,),
-    "outlier_detector": (),
-}
 _MODULES: dict[str, contract.EstimatorType] = {
     "sklearn.metrics._classification": "classifier",
     "sklearn.metrics._ranking": "classifier",
+    "sklearn.metrics._scorer": "classifier",  # the likelihood ratios
     "sklearn.metrics._regression": "regressor",
     "sklearn.metrics.cluster._supervised": "clusterer",
 }
@@ -72,8 +68,8 @@ def single(name: str, model: Any, X: Any, y: Any, seed: int) -> float:
 
 def _defaults(kind: contract.EstimatorType, y: Any) -> tuple[str, ...]:
     if kind == "classifier" and y.ndim == 2:
-        return ("accuracy", "f1_macro")  # the balanced one knows no multilabel targets
-    return DEFAULTS[kind]
+        return contract.MULTILABEL_METRICS
+    return contract.DEFAULT_METRICS[kind]
 
 
 def _check_binary(name: str, kind: contract.EstimatorType, y: Any, field: str) -> None:
@@ -120,31 +116,59 @@ def score(
 ) -> tuple[dict[str, float], list[str]]:
     """The metrics in the order of the manifest, and notes."""
     wanted = names(config, training.estimator_type, part.y, model)
+    try:
+        found, notes = figures(model, part.X, part.y, wanted, config.seed)
+    except (ValueError, TypeError, AttributeError, ArithmeticError) as exc:
+        if config.evaluation.metrics:
+            raise _failed(exc, list(wanted), part, training) from exc
+        found, notes = {}, [f"no metric of scikit-learn fits: {errors.first_line(exc, 200)}"]
+    if training.estimator_type == "outlier_detector":
+        notes.append(f"{_outliers(model, part)} of the {part.about.test_rows} test rows are outliers")
+    undefined = [name for name in wanted if name not in found and name != SILHOUETTE]
+    if undefined and not notes:
+        notes = [f"not defined on the {part.about.test_rows} test rows: {errors.listed(undefined)}"]
+    if config.evaluation.metrics and wanted[0] not in found:
+        text = f"evaluation.metrics[0] {wanted[0]}: it is not defined on the {part.about.test_rows} test rows"
+        raise errors.UserError("MetricUndefined", f"{text}; {errors.listed(notes)}")
+    return found, notes
+
+
+def figures(model: Any, X: Any, y: Any, wanted: Sequence[str], seed: int) -> tuple[dict[str, float], list[str]]:
+    """What the scorers say, in their order and without what is not finite, and notes."""
     scorers = [name for name in wanted if name != SILHOUETTE]
     found: dict[str, float] = {}
     notes: list[str] = []
     if scorers:
         from sklearn.metrics import check_scoring
 
-        try:
-            figures = check_scoring(model, scoring=scorers)(model, part.X, part.y)
-            found = {name: float(value) for name, value in figures.items()}
-        except (ValueError, TypeError, AttributeError, ArithmeticError) as exc:
-            if config.evaluation.metrics:
-                raise _failed(exc, scorers, part, training) from exc
-            notes.append(f"no metric of scikit-learn fits: {errors.first_line(exc, 200)}")
+        found = {name: float(value) for name, value in check_scoring(model, scoring=scorers)(model, X, y).items()}
     if SILHOUETTE in wanted:
-        notes += _silhouette(model, part.X, config.seed, found)
-    if training.estimator_type == "outlier_detector":
-        notes.append(f"{_outliers(model, part)} of the {part.about.test_rows} test rows are outliers")
-    finite = {name: found[name] for name in wanted if name in found and found[name] - found[name] == 0}
-    undefined = [name for name in wanted if name in found and name not in finite]
-    if undefined:
-        notes.append(f"not defined on the {part.about.test_rows} test rows: {errors.listed(undefined)}")
-    if config.evaluation.metrics and wanted[0] not in finite:
-        text = f"evaluation.metrics[0] {wanted[0]}: it is not defined on the {part.about.test_rows} test rows"
-        raise errors.UserError("MetricUndefined", f"{text}; {errors.listed(notes)}")
-    return finite, notes
+        notes += _silhouette(model, X, seed, found)
+    # Without the minus of a negated error that is none.
+    return {name: found[name] + 0.0 for name in wanted if name in found and found[name] - found[name] == 0}, notes
+
+
+class Answers:
+    """One of scikit-learn's scorers in two halves: what it asks the model, and the figure that it makes of the answer.
+
+    So that many shuffled copies of some rows can be asked about at once.
+    """
+
+    def __init__(self, name: str, model: Any) -> None:
+        from sklearn.metrics import get_scorer
+
+        self._scorer = get_scorer(name)
+        self._model = model
+
+    def ask(self, X: Any) -> Any:
+        from sklearn.utils._response import _get_response_values
+
+        label = self._scorer._get_pos_label()
+        return _get_response_values(self._model, X, response_method=self._scorer._response_method, pos_label=label)[0]
+
+    def figure(self, y: Any, given: Any) -> float:
+        scorer = self._scorer
+        return float(scorer._sign * scorer._score_func(y, given, **scorer._kwargs))
 
 
 def _failed(error: Exception, names: list[str], part: parts.Part, training: parts.Training) -> errors.UserError:

@@ -19,9 +19,11 @@ from sklearn_steps import (
     composing,
     contract,
     contract_tuning,
+    crossval,
     encode,
     errors,
     estimators,
+    learning,
     parts,
     scoring,
     sklearn_import,
@@ -84,6 +86,9 @@ def _fit(config: contract.RunConfig, part: parts.Part, tell: contract_tuning.Tel
         training.tuning = tuned.record
         training.params |= parts.json_safe(tuned.params)
         training.notes += tuned.notes
+    training.cross_validation, remarks = crossval.judge(config, model, part, y, kind)
+    training.notes += remarks
+    training.learning_curve = learning.draw(config, model, part, y, training)
     return Fitted(model, training)
 
 

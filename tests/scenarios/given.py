@@ -122,13 +122,22 @@ def _version(words: Mapping[str, Any], wish: str, wanted: Mapping[str, Any]) -> 
             "data": BASE["data"],
             "model": wanted if words["hash"] == "current" else BASE["model"],
             "training": options,
-        },
+        }
+        | _judging(words),
         status=status,
         deleting=bool(words.get("deleting")),
         finalizers=(naming.FINALIZER,),
         resource_version="3",
         retrain=words.get("retrain"),
     )
+
+
+def _judging(words: Mapping[str, Any]) -> dict[str, Any]:
+    """What a version recorded when it was made: its gates, and whom it is to be compared with."""
+    found: dict[str, Any] = {"evaluation": {"gates": words["gates"]}} if "gates" in words else {}
+    if "compare_with" in words:
+        found["compareWith"] = {"version": words["compare_with"], "uri": "s3://models/x/", "sha256": "ab" * 32}
+    return found
 
 
 def seconds(text: str) -> timedelta:

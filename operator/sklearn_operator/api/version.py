@@ -64,6 +64,15 @@ class GateStatus(ApiModel):
     value: float | None = Field(default=None, description="Its value.")
     bound: str | None = Field(default=None, description="The bound, such as >= 0.95.")
     passed: bool | None = Field(default=None, description="Whether the value keeps the bound.")
+    message: str | None = Field(default=None, description="The same in words, with the reason where there is one.")
+
+
+class ComparedStatus(ApiModel):
+    """The version that it was compared with, on the same test rows."""
+
+    version: str | None = Field(default=None, description="The version that served when this one was made.")
+    metrics: Metrics | None = Field(default=None, description="Its metrics, unrounded.")
+    message: str | None = Field(default=None, description="Why it has none.")
 
 
 class LineageStatus(ApiModel):
@@ -101,7 +110,10 @@ class VersionStatus(ApiModel):
     metric: str | None = Field(default=None, description="The headline metric, such as accuracy=0.969.")
     metrics: Metrics | None = Field(default=None, description="All metrics of the test part, unrounded.")
     gates: Annotated[tuple[GateStatus, ...], Field(max_length=64)] = Field(
-        default=(), description="What the gates said."
+        default=(), description="What the gates say."
+    )
+    compared_with: ComparedStatus | None = Field(
+        default=None, description="What a gate with compareTo compares with; recorded by the training."
     )
     tuning: TuningStatus | None = Field(default=None, description="How the search went.")
     lineage: LineageStatus | None = Field(default=None, description="What the model came from.")

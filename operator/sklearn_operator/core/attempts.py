@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sklearn_operator import api
-from sklearn_operator.core import actions, naming, observed, outcomes, times, version_report, wording
+from sklearn_operator.core import actions, gates, naming, observed, outcomes, times, version_report, wording
 from sklearn_operator.core.settings import Settings
 
 
@@ -184,9 +184,9 @@ def _running(version: observed.Version, run: observed.Run, context: Context) -> 
 
 def _succeed(version: observed.Version, run: observed.Run | None, result: observed.Json, context: Context) -> Step:
     status: dict[str, Any] = {"phase": "Succeeded"}
-    recorded = _run(version.status.get("run"), run, version.attempt) if run else dict(version.status.get("run") or {})
-    if recorded:
-        status["run"] = recorded
+    record = _run(version.status.get("run"), run, version.attempt) if run else dict(version.status.get("run") or {})
+    if record:
+        status["run"] = record
     metrics = result.get("metrics") or {}
     # Where it lies is ours to say: a task's word for it could point into somebody else's folder.
     artifact = dict(result["artifact"]) | {"uri": _own_folder(version, context)}
@@ -194,6 +194,12 @@ def _succeed(version: observed.Version, run: observed.Run | None, result: observ
     searched = outcomes.search(result.get("tuning"))
     if searched:
         status["tuning"] = searched
+    compared = result.get("comparedWith")
+    predecessor = gates.compares(version.training)
+    if compared and predecessor:
+        message = wording.message(str(compared.get("message") or ""))
+        recorded = {"version": predecessor["version"], "metrics": compared.get("metrics"), "message": message}
+        status["comparedWith"] = {name: value for name, value in recorded.items() if value}
     headline = result.get("headline")
     if headline in metrics:
         status["metric"] = metric_text(str(headline), metrics[headline])

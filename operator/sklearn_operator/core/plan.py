@@ -15,6 +15,7 @@ from sklearn_operator.core import (
     actions,
     attempts,
     cleanup,
+    gates,
     naming,
     observed,
     parameters,
@@ -84,13 +85,13 @@ def plan(seen: observed.Observed, settings: Settings, catalogue: parameters.Cata
 def _reconcile(seen: observed.Observed, spec: api.SklearnModelSpec, settings: Settings, now: datetime) -> Plan:
     draft = _Draft(now)
     wish = training.training_hash(spec)
-    known = _advance_versions(seen, settings, now, wish, spec.suspend, draft)
+    known = _advance_versions(seen, settings, now, wish, spec, draft)
     if naming.FINALIZER not in seen.model.finalizers:
         draft.actions.insert(0, actions.AddFinalizer())
-    _start_training(seen.model, known, wish, spec, draft)
-    target = versions.serving_target(known, wish)
-    verdict = _serve(seen, spec, target, settings, draft)
+    target = versions.serving_target(known, wish, serving.carried_version(seen.serving.service))
     answering = serving.answering(seen.serving, _reported(seen.model)) if spec.serving is not None else None
+    _start_training(seen.model, known, wish, spec, answering or (target.name if target else None), draft)
+    verdict = _serve(seen, spec, target, settings, draft)
     situation = report.Situation(
         model=seen.model,
         known=known,
@@ -108,14 +109,22 @@ def _reconcile(seen: observed.Observed, spec: api.SklearnModelSpec, settings: Se
     status = report.status(situation)
     known = _stamp_served(known, answering, status, seen.model, draft)
     if spec.serving is None or verdict.live:
-        _prune(known, spec, _needed(seen, answering, target), draft)
+        _prune(known, spec, _needed(seen, answering, target) | gates.needed(known), draft)
     return _finish(draft, seen.model, status)
 
 
 def _advance_versions(
-    seen: observed.Observed, settings: Settings, now: datetime, wish: str | None, suspended: bool, draft: _Draft
+    seen: observed.Observed,
+    settings: Settings,
+    now: datetime,
+    wish: str | None,
+    spec: api.SklearnModelSpec | None,
+    draft: _Draft,
 ) -> tuple[observed.Version, ...]:
-    """One step for every unfinished or leaving version; returns all as they will be."""
+    """One step for every unfinished or leaving version, and the gates' word; returns all as they will be.
+
+    ``spec`` None: the manifest is not accepted, so nothing new is started.
+    """
     after = []
     for version in sorted(seen.versions, key=lambda item: item.number):
         context = _context(seen, version, settings, now)
@@ -125,11 +134,15 @@ def _advance_versions(
             after.append(draft.add(version, cleanup.step(version, seen, context)[0]))
         elif not version.finished:
             stale = versions.superseded(version, seen.versions, wish)
-            context = replace(context, superseded=stale, suspended=suspended)
+            context = replace(context, superseded=stale, suspended=spec is None or spec.suspend)
             attempt = seen.attempts.get(version.name) or observed.Attempt(run=None)
-            after.append(draft.add(version, attempts.advance(version, attempt, context)))
+            step = attempts.advance(version, attempt, context)
+            if step.status is not None:
+                step = replace(step, status=gates.judged(version, step.status, spec, wish))
+            after.append(draft.add(version, step))
         else:
-            after.append(version)
+            judged = gates.judged(version, version.status, spec, wish)
+            after.append(draft.add(version, attempts.Step(status=judged)) if judged != version.status else version)
     return tuple(after)
 
 
@@ -149,6 +162,7 @@ def _start_training(
     known: Sequence[observed.Version],
     wish: str,
     spec: api.SklearnModelSpec,
+    serving_now: str | None,
     draft: _Draft,
 ) -> None:
     trigger = versions.missing_trigger(model, known, wish, spec)
@@ -156,7 +170,7 @@ def _start_training(
         return
     number = versions.next_number(model, known)
     name = naming.version_name(model.key.name, number)
-    frozen = training.frozen(spec)
+    frozen = training.frozen(spec, gates.predecessor(known, serving_now))
     # Whoever changes the manifest and asks for a training in one go wants one.
     request = versions.pending_request(model, known)
     draft.actions.append(actions.CreateVersion(name, number, wish, trigger.type, trigger.key, frozen, request))
@@ -254,8 +268,8 @@ def _needed(seen: observed.Observed, answering: str | None, target: observed.Ver
 def _refuse(seen: observed.Observed, settings: Settings, refusal: validation.NotAccepted, now: datetime) -> Plan:
     """Nothing new is started; what runs ends, what serves goes on serving."""
     draft = _Draft(now)
-    known = _advance_versions(seen, settings, now, None, True, draft)
-    target = versions.serving_target(known, None)
+    known = _advance_versions(seen, settings, now, None, None, draft)
+    target = versions.serving_target(known, None, serving.carried_version(seen.serving.service))
     answering = serving.answering(seen.serving, _reported(seen.model))
     situation = report.Situation(
         model=seen.model,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sklearn_operator.core import conditions, naming, observed, serving, times, tuning, versions
+from sklearn_operator.core import conditions, gates, naming, observed, serving, times, tuning, versions
 
 Condition = conditions.Condition
 
@@ -115,12 +115,12 @@ def deleting(model: observed.Model, message: str, now: datetime) -> dict[str, An
 
 def _conditions(s: Situation) -> list[Condition]:
     trained = _trained(s)
-    gates = _gates(s)
+    passed = _gates(s)
     served = _served(s)
     valid = _valid(s.problem)
-    ready = _ready(s, valid, trained, served)
-    stalled = _stalled(s, valid, trained)
-    rows = [ready, _reconciling(s, stalled, ready, trained, served), stalled, valid, trained, gates]
+    ready = _ready(s, valid, trained, passed, served)
+    stalled = _stalled(s, valid, trained, passed)
+    rows = [ready, _reconciling(s, stalled, ready, trained, served), stalled, valid, trained, passed]
     return rows if s.train_only else [*rows, served]
 
 
@@ -134,7 +134,7 @@ def _trained(s: Situation) -> Condition:
         return Condition(
             "Trained", "Unknown", "Suspended" if s.suspended else "Pending", "no version of this manifest yet"
         )
-    if newest.phase == "Succeeded":
+    if newest.phase in ("Succeeded", "Rejected"):
         artifact = newest.status.get("artifact") or {}
         return Condition("Trained", "True", "Succeeded", f"{newest.name}: sha256 {artifact.get('sha256')}")
     if newest.finished:
@@ -149,7 +149,11 @@ def _trained(s: Situation) -> Condition:
 def _gates(s: Situation) -> Condition:
     if s.wanted is None or s.wanted.phase not in ("Succeeded", "Rejected"):
         return Condition("GatesPassed", "Unknown", "NotJudged", "no trained version to judge")
-    return Condition("GatesPassed", "True", "NoGates", f"{s.wanted.name}: no gates are declared")
+    if s.wanted.phase == "Rejected":
+        return Condition("GatesPassed", "False", "Rejected", f"{s.wanted.name}: {gates.told(s.wanted)}")
+    if not s.wanted.status.get("gates"):
+        return Condition("GatesPassed", "True", "NoGates", f"{s.wanted.name}: no gates are declared")
+    return Condition("GatesPassed", "True", "Passed", f"{s.wanted.name}: {gates.told(s.wanted)}")
 
 
 def _served(s: Situation) -> Condition:
@@ -163,21 +167,22 @@ def _served(s: Situation) -> Condition:
     return Condition("Served", "True" if s.answering else "False", s.verdict.reason, trouble)
 
 
-def _ready(s: Situation, valid: Condition, trained: Condition, served: Condition) -> Condition:
+def _ready(s: Situation, valid: Condition, trained: Condition, passed: Condition, served: Condition) -> Condition:
     if s.train_only:
         if s.target is not None:
             return Condition("Ready", "True", "Trained", f"{s.target.name} is in the store; serving is not asked for")
     elif s.answering is not None:
         return Condition("Ready", "True", "Serving", f"{s.answering} answers requests")
-    missing = next((row for row in (valid, trained, served) if row.status != "True"), served)
+    missing = next((row for row in (valid, trained, passed, served) if row.status != "True"), served)
     return Condition("Ready", "False", missing.reason, missing.message)
 
 
-def _stalled(s: Situation, valid: Condition, trained: Condition) -> Condition:
+def _stalled(s: Situation, valid: Condition, trained: Condition, passed: Condition) -> Condition:
     if valid.status == "False":
         return Condition("Stalled", "True", valid.reason, valid.message)
     if s.wanted is not None and s.wanted.phase in ("Failed", "Rejected"):
-        return Condition("Stalled", "True", trained.reason, trained.message)
+        cause = trained if s.wanted.phase == "Failed" else passed
+        return Condition("Stalled", "True", cause.reason, cause.message)
     if s.verdict.refused:
         return Condition("Stalled", "True", s.verdict.reason, s.verdict.trouble or "")
     return Condition("Stalled", "False", "Progressing", "")
@@ -249,7 +254,7 @@ def _last_trained(known: Sequence[observed.Version], reported: object) -> str | 
     ends = [
         times.parse((version.status.get("run") or {}).get("finishedAt"))
         for version in known
-        if version.phase == "Succeeded"
+        if version.phase in ("Succeeded", "Rejected")
     ]
     latest = max((moment for moment in ends if moment is not None), default=times.parse(reported))
     return times.text(latest) if latest else None

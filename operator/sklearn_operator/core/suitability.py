@@ -10,7 +10,7 @@ from typing import Any
 
 from sklearn_operator import api
 from sklearn_operator.api import Problem
-from sklearn_operator.core import parameters, wording
+from sklearn_operator.core import gates, parameters, wording
 
 _WORDS = {
     "classifier": "a classifier",
@@ -41,7 +41,8 @@ def problems(
         text = f"set novelty: true; without it {estimator.path} {_CANNOT_PREDICT}"
         yield Problem(f"{where}.params.novelty", given, text)
     yield from _data(estimator, spec, catalogue)
-    yield from _metrics(estimator, spec, catalogue)
+    wrong = list(_metrics(estimator, spec, catalogue))
+    yield from wrong or gates.problems(estimator.kind, spec)
 
 
 def _decider(

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sklearn_operator import api
-from sklearn_operator.core import naming, observed, parameters, tuning, typed
+from sklearn_operator.core import gates, naming, observed, parameters, tuning, typed
 from sklearn_operator.core.settings import Settings
 
 #: The strings of a JSON text, and the opening brackets of a list that begins with a list.
@@ -47,16 +47,19 @@ def made_as(version: observed.Version, spec: api.SklearnModelSpec) -> bool:
 
     A default that only one of the two writes out is no difference: a later release may add fields.
     """
+    made = {name: part for name, part in version.training.items() if name != gates.COMPARED}
+    made["evaluation"] = {name: value for name, value in (made.get("evaluation") or {}).items() if name != "gates"}
     named = _run_inputs(spec, exclude_defaults=True)
-    return _within(named, version.training) and _within(version.training, _run_inputs(spec))
+    return _within(named, made) and _within(made, _run_inputs(spec))
 
 
 def _run_inputs(spec: api.SklearnModelSpec, **selection: Any) -> dict[str, Any]:
+    """Without the gates: they judge a version that is there, and make none."""
     parts: dict[str, api.ApiModel | None] = {
         "data": spec.data,
         "model": spec.model,
         "tuning": spec.tuning,
-        "evaluation": spec.evaluation or api.EvaluationSpec(),
+        "evaluation": (spec.evaluation or api.EvaluationSpec()).model_copy(update={"gates": ()}),
         "training": spec.training or api.TrainingSpec(),
         "pipeline": spec.pipeline or api.PipelineSpec(),
     }
@@ -82,8 +85,11 @@ def _explicit(part: api.ApiModel | None, **selection: Any) -> dict[str, Any]:
     return part.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True, **selection)
 
 
-def frozen(spec: api.SklearnModelSpec) -> dict[str, Any]:
-    """The resolved inputs as they are kept in the version's spec, defaults included."""
+def frozen(spec: api.SklearnModelSpec, compared: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The resolved inputs as they are kept in the version's spec, defaults included.
+
+    ``compared``: the version that this one is to be compared with.
+    """
     parts: dict[str, api.ApiModel | None] = {
         "data": spec.data,
         "model": spec.model,
@@ -92,11 +98,12 @@ def frozen(spec: api.SklearnModelSpec) -> dict[str, Any]:
         "training": spec.training,
         "pipeline": spec.pipeline,
     }
-    return {
+    resolved = {
         name: part.model_dump(mode="json", by_alias=True, exclude_none=True)
         for name, part in parts.items()
         if part is not None
     }
+    return resolved | {gates.COMPARED: dict(compared)} if compared else resolved
 
 
 def run_config(
@@ -114,7 +121,6 @@ def run_config(
     """
     frozen_inputs = version.training
     data = {name: value for name, value in frozen_inputs["data"].items() if name != "credentialsSecret"}
-    metrics = (frozen_inputs.get("evaluation") or {}).get("metrics") or []
     search = frozen_inputs.get("tuning")
     tuned = {"tuning": tuning.config(search, frozen_inputs["model"], catalogue)} if search else {}
     return tuned | {
@@ -133,7 +139,7 @@ def run_config(
         **_about_data(data, version, settings, versions),
         **_trained(frozen_inputs["model"], catalogue),
         **({"packages": sorted(settings.packages)} if settings.packages else {}),
-        "evaluation": {"metrics": list(metrics)},
+        "evaluation": _evaluation(frozen_inputs),
         "artifactUri": artifact_uri(model, version, settings),
     }
 
@@ -158,6 +164,18 @@ def _trained(model: Mapping[str, Any], catalogue: parameters.Catalogue) -> dict[
     if "pipeline" in model:
         return {"pipeline": typed.pipeline(model["pipeline"], catalogue)}
     return {"estimator": typed.estimator(model["estimator"], catalogue)}
+
+
+def _evaluation(frozen_inputs: observed.Json) -> dict[str, Any]:
+    """How the task judges; whom it compares with was recorded with the version, so every attempt does the same."""
+    given = frozen_inputs.get("evaluation") or {}
+    parts = {
+        "metrics": list(given.get("metrics") or []),
+        "crossValidation": given.get("crossValidation"),
+        "gates": list(given.get("gates") or []),
+        "compareWith": gates.compares(frozen_inputs),
+    }
+    return {name: part for name, part in parts.items() if part or name == "metrics"}
 
 
 def encode_config(config: Mapping[str, Any]) -> str:

@@ -97,11 +97,20 @@ def retrain_request(model: observed.Model) -> str | None:
     return value[:253] if value else None
 
 
-def serving_target(versions: Sequence[observed.Version], training_hash: str | None) -> observed.Version | None:
-    """The version that ought to answer: the newest good one of the present manifest, else the newest good one."""
-    good = [version for version in versions if version.phase == "Succeeded" and not version.deleting]
+def serving_target(
+    versions: Sequence[observed.Version], training_hash: str | None, carried: str | None = None
+) -> observed.Version | None:
+    """The version that ought to answer: the newest good one of the present manifest, else the newest good one.
+
+    ``carried``: the one that the InferenceService asks for. If it has served and a changed gate rejects it now, it
+    stays until a version of the present manifest is good enough to take its place: an older model that was never
+    judged by that gate would be no better.
+    """
+    alive = [version for version in versions if not version.deleting]
+    good = [version for version in alive if version.phase == "Succeeded"]
     same = [version for version in good if version.training_hash == training_hash]
-    return newest(same or good)
+    kept = [one for one in alive if one.name == carried and one.phase == "Rejected" and one.status.get("servedAt")]
+    return newest(same or kept or good)
 
 
 def superseded(version: observed.Version, versions: Sequence[observed.Version], training_hash: str | None) -> bool:

@@ -39,6 +39,8 @@ IMPLEMENTED = {
     "spec.model.pipeline",
     "spec.tuning",
     "spec.evaluation.metrics",
+    "spec.evaluation.crossValidation",
+    "spec.evaluation.gates",
     "spec.training.image",
     "spec.training.resources",
     "spec.training.nodeSelector",
@@ -65,8 +67,6 @@ IMPLEMENTED = {
 REFUSED: dict[str, dict[str, Any]] = {
     "spec.model.script": {"model": {"script": {"source": {"inline": "pass"}}}},
     "spec.model.pretrained": {"model": {"pretrained": {"uri": "s3://b/m.joblib", "sha256": "0" * 64}}},
-    "spec.evaluation.crossValidation": {"evaluation": {"crossValidation": {"folds": 3}}},
-    "spec.evaluation.gates": {"evaluation": {"gates": [{"metric": "accuracy", "min": 0.9}]}},
     "spec.training.requirements": {"training": {"requirements": ["pandas==2.3.3"]}},
     "spec.training.cache": {"training": {"cache": True}},
     "spec.artifacts.uri": {"artifacts": {"uri": "s3://bucket/prefix"}},
@@ -147,7 +147,6 @@ def test_all_that_is_asked_for_is_named() -> None:
     spec = api.parse_spec(api_cases.manifest("full")["spec"])
     named = {problem.path for problem in unsupported.problems(spec, settings.Settings())}
     assert named == {
-        "spec.evaluation.crossValidation", "spec.evaluation.gates",
         "spec.training.requirements", "spec.artifacts.uri", "spec.artifacts.credentialsSecret",
         "spec.rollout.version", "spec.rollout.canary",
         "spec.retraining.schedule",
