@@ -7,7 +7,7 @@ same facts give the same plan, and a settled model gives an empty one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sklearn_operator import api
@@ -15,6 +15,7 @@ from sklearn_operator.core import (
     actions,
     attempts,
     cleanup,
+    drafts,
     gates,
     naming,
     observed,
@@ -42,35 +43,6 @@ class Plan:
         return not self.actions and self.status is None
 
 
-@dataclass
-class _Draft:
-    """Collects steps while one plan is made."""
-
-    now: datetime
-    actions: list[actions.Action] = field(default_factory=list)
-    look_again: timedelta | None = None
-
-    def add(self, version: observed.Version, step: attempts.Step) -> observed.Version:
-        """Records the step; returns the version as it will be."""
-        after = version
-        if step.status is not None:
-            after = self.report(version, version_report.trained(version, step.status, self.now))
-        self.actions.extend(step.actions)
-        self.wait(step.look_again)
-        return after
-
-    def report(self, version: observed.Version, status: observed.Json) -> observed.Version:
-        if status == version.status:
-            return version
-        self.actions.append(actions.ReportVersion(version.name, status))
-        return replace(version, status=status)
-
-    def wait(self, delay: timedelta | None) -> None:
-        if delay is not None:
-            delay = max(delay, timedelta())
-            self.look_again = delay if self.look_again is None else min(self.look_again, delay)
-
-
 def plan(seen: observed.Observed, settings: Settings, catalogue: parameters.Catalogue, now: datetime) -> Plan:
     """Decides about one SklearnModel."""
     if seen.model.deleting:
@@ -83,7 +55,7 @@ def plan(seen: observed.Observed, settings: Settings, catalogue: parameters.Cata
 
 
 def _reconcile(seen: observed.Observed, spec: api.SklearnModelSpec, settings: Settings, now: datetime) -> Plan:
-    draft = _Draft(now)
+    draft = drafts.Draft(now)
     wish = training.training_hash(spec)
     known = _advance_versions(seen, settings, now, wish, spec, draft)
     if naming.FINALIZER not in seen.model.finalizers:
@@ -119,7 +91,7 @@ def _advance_versions(
     now: datetime,
     wish: str | None,
     spec: api.SklearnModelSpec | None,
-    draft: _Draft,
+    draft: drafts.Draft,
 ) -> tuple[observed.Version, ...]:
     """One step for every unfinished or leaving version, and the gates' word; returns all as they will be.
 
@@ -163,7 +135,7 @@ def _start_training(
     wish: str,
     spec: api.SklearnModelSpec,
     serving_now: str | None,
-    draft: _Draft,
+    draft: drafts.Draft,
 ) -> None:
     trigger = versions.missing_trigger(model, known, wish, spec)
     if trigger is None or spec.suspend:
@@ -182,7 +154,7 @@ def _serve(
     spec: api.SklearnModelSpec,
     target: observed.Version | None,
     settings: Settings,
-    draft: _Draft,
+    draft: drafts.Draft,
 ) -> serving.Verdict:
     live = seen.serving.service
     if live is not None and not serving.is_ours(live, seen.model):
@@ -233,7 +205,7 @@ def _stamp_served(
     answering: str | None,
     status: observed.Json,
     model: observed.Model,
-    draft: _Draft,
+    draft: drafts.Draft,
 ) -> tuple[observed.Version, ...]:
     """Records on the versions which of them serves, after the model's own report of it went out."""
     if answering is None or status != model.status:
@@ -253,7 +225,7 @@ def _prune(
     known: Sequence[observed.Version],
     spec: api.SklearnModelSpec,
     keep: frozenset[str],
-    draft: _Draft,
+    draft: drafts.Draft,
 ) -> None:
     for version in versions.prunable(known, spec.history.limit, keep):
         draft.actions.append(actions.DeleteVersion(version.name))
@@ -267,7 +239,7 @@ def _needed(seen: observed.Observed, answering: str | None, target: observed.Ver
 
 def _refuse(seen: observed.Observed, settings: Settings, refusal: validation.NotAccepted, now: datetime) -> Plan:
     """Nothing new is started; what runs ends, what serves goes on serving."""
-    draft = _Draft(now)
+    draft = drafts.Draft(now)
     known = _advance_versions(seen, settings, now, None, None, draft)
     target = versions.serving_target(known, None, serving.carried_version(seen.serving.service))
     answering = serving.answering(seen.serving, _reported(seen.model))
@@ -288,7 +260,7 @@ def _refuse(seen: observed.Observed, settings: Settings, refusal: validation.Not
 def _take_down(seen: observed.Observed, settings: Settings, now: datetime) -> Plan:
     if naming.FINALIZER not in seen.model.finalizers:
         return Plan()
-    draft = _Draft(now)
+    draft = drafts.Draft(now)
     waiting: list[str] = []
     service = seen.serving.service
     if service is not None and serving.is_ours(service, seen.model):
@@ -319,7 +291,7 @@ def _reported(model: observed.Model) -> str | None:
     return str(value) if value else None
 
 
-def _finish(draft: _Draft, model: observed.Model, status: observed.Json) -> Plan:
+def _finish(draft: drafts.Draft, model: observed.Model, status: observed.Json) -> Plan:
     """A pass that is followed at once by another leaves the report to that one: half a picture is not worth a write."""
     followed = draft.look_again == timedelta()
     changed = status if status != model.status and not followed else None
