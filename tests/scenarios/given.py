@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sklearn_operator import api
-from sklearn_operator.core import inquiry, naming, report, serving, settings, training, versions
+from sklearn_operator.core import inquiry, naming, report, rollout, serving, settings, training, versions
 from sklearn_operator.core import observed as facts
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -103,9 +103,17 @@ def _version(words: Mapping[str, Any], wish: str, wanted: Mapping[str, Any]) -> 
             "servedAt": "2026-01-01T11:00:00Z",
             "run": {"id": naming.run_id(uid, 1), "name": "n", "state": "SUCCEEDED", "attempt": 1},
         }
-        if "served" in words:
-            row = {"type": "Served", "status": words["served"], "lastTransitionTime": "2026-01-01T11:00:00Z"}
-            status = status | {"conditions": [row]}
+        rows = [
+            {"type": kind, "status": words[word], "lastTransitionTime": "2026-01-01T11:00:00Z"}
+            for word, kind in (("served", "Served"), ("awaiting", "AwaitingApproval"))
+            if word in words
+        ]
+        status = status | ({"conditions": rows} if rows else {})
+        if words.get("fresh"):
+            del status["servedAt"]
+        if words.get("rolled_back"):
+            mark = {"serving": rollout.serving_hash(spec({})), "reason": "OOMKilled", "message": words["rolled_back"]}
+            status = status | {"rolledBack": mark}
     elif (status.get("run") or {}).get("id") == "run-id":
         status = status | {"run": status["run"] | {"id": naming.run_id(uid, 1)}}
     trigger = words.get("trigger", "")
@@ -188,6 +196,10 @@ def _serving(words: Mapping[str, Any] | None, model: Any, known: Mapping[str, An
         "address": {"url": "http://digits.local"},
         "conditions": [{"type": kind, "status": "True"} for kind in ("Ready", "PredictorReady", "IngressReady")],
     }
+    if "deployed" in words:
+        ours = {"manager": naming.FIELD_MANAGER, "operation": "Apply", "fieldsV1": {}}
+        ours["time"] = (NOW - seconds(words["deployed"])).strftime("%Y-%m-%dT%H:%M:%SZ")
+        service["metadata"]["managedFields"] = [ours]
     if words.get("foreign"):
         service["metadata"]["ownerReferences"] = []
     label = words.get("template", name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from sklearn_operator.api.base import ApiModel, Rule
 from sklearn_operator.api.conditions import Condition, ConditionType, Reason
 from sklearn_operator.api.data import ConfigMapKeyRef, CsvSpec, DataSource, DataSpec, FeaturesSpec, SplitSpec
-from sklearn_operator.api.durations import parse_duration
+from sklearn_operator.api.durations import duration_text, parse_duration
 from sklearn_operator.api.evaluation import EvaluationSpec, Gate
 from sklearn_operator.api.kubernetes import EnvVar, EnvVarSource, LocalObjectReference, Resources, Toleration
 from sklearn_operator.api.model import (
@@ -105,6 +105,7 @@ __all__ = [
     "VersionRunStatus",
     "VersionSpec",
     "VersionStatus",
+    "duration_text",
     "join",
     "parse_duration",
     "parse_spec",

@@ -20,3 +20,13 @@ def parse_duration(text: str) -> timedelta:
     if not _ACCEPTED.fullmatch(text):
         raise ValueError(f"{text!r} {fields.DURATION.words}")
     return timedelta(seconds=sum(int(count) * _SECONDS[unit] for count, unit in _PART.findall(text)))
+
+
+def duration_text(duration: timedelta) -> str:
+    """The duration as a manifest spells it, in whole seconds."""
+    left, parts = int(duration.total_seconds()), []
+    for unit, seconds in _SECONDS.items():
+        if left >= seconds:
+            parts.append(f"{left // seconds}{unit}")
+            left %= seconds
+    return "".join(parts) or "0s"

@@ -98,6 +98,17 @@ class FailureStatus(ApiModel):
     message: str | None = Field(default=None, description="Why, and what to do.")
 
 
+class RolledBackStatus(ApiModel):
+    """A rollout that did not succeed."""
+
+    serving: str | None = Field(
+        default=None, description="Hash of spec.serving at that time; another one is a new try."
+    )
+    reason: str | None = Field(default=None, description="Why, in one word.")
+    message: str | None = Field(default=None, description="Why, in a sentence.")
+    at: datetime | None = Field(default=None, description="When.")
+
+
 class VersionStatus(ApiModel):
     """What became of the training; written by the operator alone."""
 
@@ -118,4 +129,7 @@ class VersionStatus(ApiModel):
     tuning: TuningStatus | None = Field(default=None, description="How the search went.")
     lineage: LineageStatus | None = Field(default=None, description="What the model came from.")
     failure: FailureStatus | None = Field(default=None, description="Why it failed.")
+    rolled_back: RolledBackStatus | None = Field(
+        default=None, description="Why it does not serve although it is good: it did not come up in time."
+    )
     served_at: datetime | None = Field(default=None, description="When it first answered requests.")

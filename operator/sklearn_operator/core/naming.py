@@ -22,6 +22,7 @@ LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_MODEL = f"{GROUP}/model"
 LABEL_VERSION = f"{GROUP}/version"
 ANNOTATION_RETRAIN = f"{GROUP}/retrain"
+ANNOTATION_APPROVE = f"{GROUP}/approve"
 
 _RUN_NAMESPACE = uuid.UUID("6f0b2f0e-54a5-5e0b-9d6c-2c0a1f5f7a11")
 
@@ -33,6 +34,13 @@ def child_labels(model: str) -> dict[str, str]:
 
 def version_name(model: str, number: int) -> str:
     return f"{model}-v{number}"
+
+
+def number(model: str, version: str) -> int:
+    """The number in the name of a version of that model; 0 for any other name."""
+    prefix = f"{model}-v"
+    text = version[len(prefix) :] if version.startswith(prefix) else ""
+    return int(text) if text.isascii() and text.isdecimal() else 0
 
 
 def run_id(version_uid: str, attempt: int) -> str:

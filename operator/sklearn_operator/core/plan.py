@@ -15,16 +15,17 @@ from sklearn_operator.core import (
     actions,
     attempts,
     cleanup,
+    deploying,
     drafts,
     gates,
     naming,
     observed,
     parameters,
     report,
+    rollout,
     serving,
     training,
     validation,
-    version_report,
     versions,
 )
 from sklearn_operator.core.settings import Settings
@@ -60,28 +61,35 @@ def _reconcile(seen: observed.Observed, spec: api.SklearnModelSpec, settings: Se
     known = _advance_versions(seen, settings, now, wish, spec, draft)
     if naming.FINALIZER not in seen.model.finalizers:
         draft.actions.insert(0, actions.AddFinalizer())
-    target = versions.serving_target(known, wish, serving.carried_version(seen.serving.service))
+    known = deploying.record_approval(known, seen.model, spec, draft)
+    choice = rollout.choose(seen.model, known, spec, wish, serving.carried_version(seen.serving.service))
+    target = choice.target
     answering = serving.answering(seen.serving, _reported(seen.model)) if spec.serving is not None else None
     _start_training(seen.model, known, wish, spec, answering or (target.name if target else None), draft)
-    verdict = _serve(seen, spec, target, settings, draft)
+    verdict = deploying.apply(seen, spec, target, settings, draft)
+    known, late = deploying.give_up(seen, known, spec, target, verdict, settings, draft)
     situation = report.Situation(
         model=seen.model,
         known=known,
         now=now,
         wanted=versions.wanted(known, wish),
         target=target,
+        waiting=choice.waiting,
+        approval=spec.rollout.approval == "Manual",
+        hindrance=choice.problem or late,
         answering=answering,
         train_only=spec.serving is None,
         suspended=spec.suspend,
         verdict=verdict,
         service=seen.serving.service,
-        problem=_name_taken(seen),
+        problem=deploying.name_taken(seen),
         progress=_progress(seen),
     )
     status = report.status(situation)
-    known = _stamp_served(known, answering, status, seen.model, draft)
+    known = deploying.stamp(known, answering, status, seen.model, draft)
     if spec.serving is None or verdict.live:
-        _prune(known, spec, _needed(seen, answering, target) | gates.needed(known), draft)
+        keep = _needed(seen, answering, target, choice.waiting) | gates.needed(known) | {spec.rollout.version or ""}
+        _prune(known, spec, keep, draft)
     return _finish(draft, seen.model, status)
 
 
@@ -149,78 +157,6 @@ def _start_training(
     draft.wait(timedelta())
 
 
-def _serve(
-    seen: observed.Observed,
-    spec: api.SklearnModelSpec,
-    target: observed.Version | None,
-    settings: Settings,
-    draft: drafts.Draft,
-) -> serving.Verdict:
-    live = seen.serving.service
-    if live is not None and not serving.is_ours(live, seen.model):
-        return serving.Verdict(trouble="the name is taken", reason="NameTaken")
-    if spec.serving is None or target is None:
-        if live is not None and spec.serving is None and not _leaving(live):
-            draft.actions.append(_delete(live))
-        return serving.Verdict()
-    desired = serving.manifest(seen.model, spec, target, settings)
-    held_back = spec.suspend and serving.carried_version(live) not in (None, target.name)
-    if (
-        desired is not None
-        and not held_back
-        and (live is None or (not _leaving(live) and serving.differs(desired, live)))
-    ):
-        revision = str(live["metadata"].get("resourceVersion") or "") if live is not None else None
-        draft.actions.append(actions.ApplyInferenceService(desired, target.name, revision))
-        refusal = seen.serving.refusal
-        if refusal is not None and refusal.manifest == desired:
-            return serving.Verdict(trouble=refusal.message, reason="Refused", refused=True)
-    verdict = serving.verdict(seen.serving, target.name)
-    if not verdict.live:
-        draft.wait(timedelta(seconds=1))
-    return verdict
-
-
-def _delete(service: observed.Json) -> actions.DeleteInferenceService:
-    return actions.DeleteInferenceService(service["metadata"]["name"], str(service["metadata"].get("uid") or ""))
-
-
-def _leaving(service: observed.Json) -> bool:
-    return bool((service.get("metadata") or {}).get("deletionTimestamp"))
-
-
-def _name_taken(seen: observed.Observed) -> tuple[str, str] | None:
-    service = seen.serving.service
-    if service is None or serving.is_ours(service, seen.model):
-        return None
-    name = seen.model.key.name
-    return "NameTaken", (
-        f"InferenceService {name} exists and does not belong to this SklearnModel; "
-        f"rename metadata.name ({name}) or delete that InferenceService"
-    )
-
-
-def _stamp_served(
-    known: tuple[observed.Version, ...],
-    answering: str | None,
-    status: observed.Json,
-    model: observed.Model,
-    draft: drafts.Draft,
-) -> tuple[observed.Version, ...]:
-    """Records on the versions which of them serves, after the model's own report of it went out."""
-    if answering is None or status != model.status:
-        return known
-    stamped = []
-    for version in known:
-        said = version_report.says_served(version)
-        if version.name == answering and (said == "False" or not version.status.get("servedAt")):
-            version = draft.report(version, version_report.served(version, draft.now))
-        elif version.name != answering and said == "True":
-            version = draft.report(version, version_report.replaced(version, answering, draft.now))
-        stamped.append(version)
-    return tuple(stamped)
-
-
 def _prune(
     known: Sequence[observed.Version],
     spec: api.SklearnModelSpec,
@@ -231,9 +167,10 @@ def _prune(
         draft.actions.append(actions.DeleteVersion(version.name))
 
 
-def _needed(seen: observed.Observed, answering: str | None, target: observed.Version | None) -> frozenset[str]:
+def _needed(seen: observed.Observed, answering: str | None, *chosen: observed.Version | None) -> frozenset[str]:
     """Versions whose artifacts a pod may still have to load, or go back to."""
-    names = (answering, target and target.name, _reported(seen.model), serving.carried_version(seen.serving.service))
+    names = [answering, _reported(seen.model), serving.carried_version(seen.serving.service)]
+    names += [version.name for version in chosen if version is not None]
     return frozenset(name for name in names if name)
 
 
@@ -265,8 +202,8 @@ def _take_down(seen: observed.Observed, settings: Settings, now: datetime) -> Pl
     service = seen.serving.service
     if service is not None and serving.is_ours(service, seen.model):
         waiting.append(f"waiting for InferenceService {seen.model.key.name} to go")
-        if not _leaving(service):
-            draft.actions.append(_delete(service))
+        if not deploying.leaving(service):
+            draft.actions.append(deploying.removal(service))
     for version in seen.versions:
         if not version.deleting:
             draft.actions.append(actions.DeleteVersion(version.name))

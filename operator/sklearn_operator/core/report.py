@@ -21,7 +21,9 @@ class Situation:
     """The facts that the report is written from.
 
     ``wanted``: the version of the present manifest; ``target``: the one meant to serve; ``answering``: the one that
-    does. ``problem``: why the spec is not accepted, as (reason, message). ``progress``: how far each search is.
+    does. ``waiting``: the one that a person has to let through, where the manifest asks for that (``approval``).
+    ``problem``: why the spec is not accepted, ``hindrance``: why what it asks for is not served, both as (reason,
+    message). ``progress``: how far each search is.
     """
 
     model: observed.Model
@@ -30,6 +32,9 @@ class Situation:
     problem: tuple[str, str] | None = None
     wanted: observed.Version | None = None
     target: observed.Version | None = None
+    waiting: observed.Version | None = None
+    approval: bool = False
+    hindrance: tuple[str, str] | None = None
     answering: str | None = None
     train_only: bool = False
     suspended: bool = False
@@ -121,7 +126,8 @@ def _conditions(s: Situation) -> list[Condition]:
     ready = _ready(s, valid, trained, passed, served)
     stalled = _stalled(s, valid, trained, passed)
     rows = [ready, _reconciling(s, stalled, ready, trained, served), stalled, valid, trained, passed]
-    return rows if s.train_only else [*rows, served]
+    rows = rows if s.train_only else [*rows, served]
+    return [*rows, _awaiting(s)] if s.approval else rows
 
 
 def _valid(problem: tuple[str, str] | None) -> Condition:
@@ -158,6 +164,8 @@ def _gates(s: Situation) -> Condition:
 
 def _served(s: Situation) -> Condition:
     if s.target is None:
+        if s.waiting is not None:
+            return Condition("Served", "False", "ApprovalNeeded", _awaiting(s).message)
         return Condition("Served", "False", "NothingToServe", "no accepted version yet")
     if s.answering == s.target.name:
         return Condition("Served", "True", "Serving", f"{s.answering} answers requests")
@@ -165,6 +173,16 @@ def _served(s: Situation) -> Condition:
     if s.answering is not None:
         trouble = f"{s.answering} answers requests; {trouble}"
     return Condition("Served", "True" if s.answering else "False", s.verdict.reason, trouble)
+
+
+def _awaiting(s: Situation) -> Condition:
+    if s.waiting is None:
+        return Condition("AwaitingApproval", "False", "Approved", "no version waits")
+    name = s.waiting.name
+    text = (
+        f"{name} waits for approval: set spec.rollout.version to {name}, or the annotation {naming.ANNOTATION_APPROVE}"
+    )
+    return Condition("AwaitingApproval", "True", "ApprovalNeeded", text)
 
 
 def _ready(s: Situation, valid: Condition, trained: Condition, passed: Condition, served: Condition) -> Condition:
@@ -183,6 +201,8 @@ def _stalled(s: Situation, valid: Condition, trained: Condition, passed: Conditi
     if s.wanted is not None and s.wanted.phase in ("Failed", "Rejected"):
         cause = trained if s.wanted.phase == "Failed" else passed
         return Condition("Stalled", "True", cause.reason, cause.message)
+    if s.hindrance is not None:
+        return Condition("Stalled", "True", *s.hindrance)
     if s.verdict.refused:
         return Condition("Stalled", "True", s.verdict.reason, s.verdict.trouble or "")
     return Condition("Stalled", "False", "Progressing", "")
@@ -215,6 +235,8 @@ def _phase(s: Situation, rows: Sequence[Condition]) -> str:
         return "Pending"
     if not s.wanted.finished:
         return "Training"
+    if s.waiting is not None:
+        return "AwaitingApproval"
     if s.train_only or (s.target is not None and s.answering == s.target.name):
         return "Ready"
     return "Deploying"
@@ -226,6 +248,8 @@ def _shown_version(s: Situation) -> observed.Version | None:
 
 
 def _candidate(s: Situation) -> str | None:
+    if s.waiting is not None:
+        return s.waiting.name
     rolling = s.target is not None and not s.train_only and s.answering not in (None, s.target.name)
     return s.target.name if rolling and s.target else None
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sklearn_operator import api
-from sklearn_operator.core import naming, observed, ownership, quantities
+from sklearn_operator.core import naming, observed, ownership, quantities, times
 from sklearn_operator.core.settings import Settings
 
 API_VERSION = "serving.kserve.io/v1beta1"
@@ -166,6 +167,14 @@ def carried_version(service: observed.Json | None) -> str | None:
     predictor = ((service or {}).get("spec") or {}).get("predictor") or {}
     label = (predictor.get("labels") or {}).get(naming.LABEL_VERSION)
     return str(label) if label else None
+
+
+def deployed_since(service: observed.Json | None, version: str) -> datetime | None:
+    """When the InferenceService was last made to ask for ``version``, by the record of our last apply."""
+    if service is None or carried_version(service) != version:
+        return None
+    metadata = service.get("metadata") or {}
+    return times.parse((ownership.record(metadata) or {}).get("time") or metadata.get("creationTimestamp"))
 
 
 def template_version(deployment: observed.Json | None) -> str | None:

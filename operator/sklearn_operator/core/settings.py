@@ -34,6 +34,8 @@ class Settings:
     poll_max: timedelta = timedelta(seconds=15)
     #: Progress of a search is read, and so reported, at most this often.
     progress_pause: timedelta = timedelta(seconds=5)
+    #: How long a version may take from the InferenceService's change to the first proved prediction.
+    rollout_deadline: timedelta = timedelta(minutes=5)
     #: A run that has not ended this long after it was asked to is deleted.
     ending_patience: timedelta = timedelta(seconds=60)
     #: A task pod that cannot start for lack of a Secret or ConfigMap fails its version after this long.

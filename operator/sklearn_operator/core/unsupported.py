@@ -45,7 +45,7 @@ def _later(spec: api.SklearnModelSpec) -> Iterator[tuple[Any, ...]]:
         "spec.training", spec.training, "requirements", "cache",
     )  # fmt: skip
     yield "spec.artifacts", spec.artifacts, "uri", "credentials_secret", "compress"
-    yield "spec.rollout", spec.rollout, "approval", "version", "canary"
+    yield "spec.rollout", spec.rollout, "canary"
     yield (
         "spec.retraining", spec.retraining, "schedule", "time_zone", "concurrency_policy", "starting_deadline",
         "min_interval",

@@ -14,6 +14,7 @@ from sklearn_operator import api
 from sklearn_operator.api import Problem
 from sklearn_operator.core import (
     datasets,
+    naming,
     observed,
     parameters,
     quantities,
@@ -73,6 +74,7 @@ def _problems(
     if spec.data is not None:
         yield from datasets.problems(spec.data, settings)
     yield from _training(spec.training, settings)
+    yield from _rollout(model.key.name, spec.rollout)
     if spec.serving is not None:
         yield from _serving(model.key.name, spec.serving)
 
@@ -105,6 +107,13 @@ def _training(training: api.TrainingSpec, settings: Settings) -> Iterator[Proble
 def _resources(path: str, resources: api.Resources | None) -> Iterator[Problem]:
     if resources is not None:
         yield from quantities.problems(path, resources.requests, resources.limits)
+
+
+def _rollout(name: str, rollout: api.RolloutSpec) -> Iterator[Problem]:
+    pin = rollout.version
+    if pin is not None and not naming.number(name, pin):
+        text = f"is no version of {name}; those are called {name}-v1, {name}-v2 and so on"
+        yield Problem("spec.rollout.version", pin, text)
 
 
 def _serving(name: str, spec: api.ServingSpec) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sklearn_operator.core import conditions, observed, times
+from sklearn_operator.core import conditions, observed, times, wording
 
 _GENERATION = 1  # the spec of a version never changes
 
@@ -30,10 +30,22 @@ def replaced(version: observed.Version, by: str, now: datetime) -> dict[str, Any
     return _with(version, version.status, row, now)
 
 
-def says_served(version: observed.Version) -> str | None:
+def approved(version: observed.Version, now: datetime) -> dict[str, Any]:
+    row = conditions.Condition("AwaitingApproval", "False", "Approved", f"{version.name} may serve")
+    return _with(version, version.status, row, now)
+
+
+def rolled_back(version: observed.Version, serving: str, reason: str, message: str, now: datetime) -> dict[str, Any]:
+    """The version did not come up in time with that serving part, and is not tried again with it."""
+    mark = {"serving": serving, "reason": wording.reason(reason), "message": wording.message(message)}
+    row = conditions.Condition("Served", "False", "RolledBack", message)
+    return _with(version, dict(version.status) | {"rolledBack": mark | {"at": times.text(now)}}, row, now)
+
+
+def says(version: observed.Version, kind: str) -> str | None:
     """What its condition says now; None for nothing."""
     rows = version.status.get("conditions") or []
-    return next((str(row.get("status")) for row in rows if row.get("type") == "Served"), None)
+    return next((str(row.get("status")) for row in rows if row.get("type") == kind), None)
 
 
 def _trained(name: str, status: observed.Json) -> conditions.Condition:

@@ -33,10 +33,7 @@ def next_number(model: observed.Model, versions: Sequence[observed.Version]) -> 
 def latest_number(model: observed.Model, versions: Sequence[observed.Version]) -> int:
     """The highest number ever given, as far as the status remembers; 0 before the first."""
     latest = newest(versions)
-    reported = str(model.status.get("latestVersion") or "")
-    prefix = f"{model.key.name}-v"
-    number = reported[len(prefix) :] if reported.startswith(prefix) else ""
-    remembered = int(number) if number.isdecimal() else 0
+    remembered = naming.number(model.key.name, str(model.status.get("latestVersion") or ""))
     return max(latest.number if latest else 0, remembered)
 
 

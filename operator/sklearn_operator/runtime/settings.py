@@ -60,6 +60,8 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     #: Packages besides scikit-learn whose estimators manifests may name, by their import names, separated by commas
     #: (``xgboost,lightgbm,imblearn``); the trainer image has to have them.
     packages: str = ""
+    #: Seconds that a version may take to come up; after that it is rolled back.
+    rollout_deadline: _Seconds = 300.0
     #: How many models are worked on at the same time.
     workers: Annotated[int, pydantic.Field(ge=1, le=256)] = 8
     #: Seconds between two looks at everything, whether or not anything happened.
@@ -114,6 +116,7 @@ class OperatorSettings(pydantic_settings.BaseSettings):
             submit_pause=timedelta(seconds=self.kfp_submit_pause),
             poll_min=timedelta(seconds=self.kfp_poll_min),
             poll_max=timedelta(seconds=self.kfp_poll_max),
+            rollout_deadline=timedelta(seconds=self.rollout_deadline),
         )
 
     def watched_namespaces(self) -> tuple[str, ...]:

@@ -41,6 +41,8 @@ IMPLEMENTED = {
     "spec.evaluation.metrics",
     "spec.evaluation.crossValidation",
     "spec.evaluation.gates",
+    "spec.rollout.approval",
+    "spec.rollout.version",
     "spec.training.image",
     "spec.training.resources",
     "spec.training.nodeSelector",
@@ -74,8 +76,6 @@ REFUSED: dict[str, dict[str, Any]] = {
     "spec.artifacts.compress": {"artifacts": {"compress": 3}},
     "spec.serving.runtime": {"serving": {"runtime": "kserve-sklearnserver"}},
     "spec.serving.deploymentMode": {"serving": {"deploymentMode": "Knative"}},
-    "spec.rollout.approval": {"rollout": {"approval": "Manual"}},
-    "spec.rollout.version": {"rollout": {"version": "digits-v3"}},
     "spec.rollout.canary": {"rollout": {"canary": {"steps": [{"weight": 10}]}}},
     "spec.retraining.schedule": {"retraining": {"schedule": "0 3 * * *"}},
     "spec.retraining.timeZone": {"retraining": {"timeZone": "Europe/Zurich"}},
@@ -148,6 +148,6 @@ def test_all_that_is_asked_for_is_named() -> None:
     named = {problem.path for problem in unsupported.problems(spec, settings.Settings())}
     assert named == {
         "spec.training.requirements", "spec.artifacts.uri", "spec.artifacts.credentialsSecret",
-        "spec.rollout.version", "spec.rollout.canary",
+        "spec.rollout.canary",
         "spec.retraining.schedule",
     }  # fmt: skip

@@ -1,0 +1,120 @@
+"""Putting the chosen version where requests come in, and taking it back when it does not come up.
+
+Invariant: an InferenceService that is not ours is never touched, and one that is as it should be is not written.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sklearn_operator import api
+from sklearn_operator.core import actions, drafts, observed, rollout, serving, version_report
+from sklearn_operator.core.settings import Settings
+
+
+def apply(
+    seen: observed.Observed,
+    spec: api.SklearnModelSpec,
+    target: observed.Version | None,
+    settings: Settings,
+    draft: drafts.Draft,
+) -> serving.Verdict:
+    """Makes the InferenceService what it should be; says how the version in it is doing."""
+    live = seen.serving.service
+    if live is not None and not serving.is_ours(live, seen.model):
+        return serving.Verdict(trouble="the name is taken", reason="NameTaken")
+    if spec.serving is None or target is None:
+        if live is not None and spec.serving is None and not leaving(live):
+            draft.actions.append(removal(live))
+        return serving.Verdict()
+    desired = serving.manifest(seen.model, spec, target, settings)
+    held_back = spec.suspend and serving.carried_version(live) not in (None, target.name)
+    if (
+        desired is not None
+        and not held_back
+        and (live is None or (not leaving(live) and serving.differs(desired, live)))
+    ):
+        revision = str(live["metadata"].get("resourceVersion") or "") if live is not None else None
+        draft.actions.append(actions.ApplyInferenceService(desired, target.name, revision))
+        refusal = seen.serving.refusal
+        if refusal is not None and refusal.manifest == desired:
+            return serving.Verdict(trouble=refusal.message, reason="Refused", refused=True)
+    verdict = serving.verdict(seen.serving, target.name)
+    if not verdict.live:
+        draft.wait(timedelta(seconds=1))
+    return verdict
+
+
+def give_up(
+    seen: observed.Observed,
+    known: tuple[observed.Version, ...],
+    spec: api.SklearnModelSpec,
+    target: observed.Version | None,
+    verdict: serving.Verdict,
+    settings: Settings,
+    draft: drafts.Draft,
+) -> tuple[tuple[observed.Version, ...], tuple[str, str] | None]:
+    """What did not come up in time goes back to what did; and, where there is nothing to go back to, why it is late."""
+    since = serving.deployed_since(seen.serving.service, target.name) if target is not None else None
+    if target is None or since is None or verdict.live or draft.now - since < settings.rollout_deadline:
+        return known, None
+    if version_report.says(target, "Served") == "True":
+        return known, None  # it came up; what is wrong now is wrong with its pods
+    limit = api.duration_text(settings.rollout_deadline)
+    message = f"{target.name} did not come up within {limit}: {verdict.trouble or 'its pods give no reason'}"
+    if rollout.fallback(known, spec, target) is None:
+        return known, ("RolloutTimedOut", message)
+    mark = version_report.rolled_back(target, rollout.serving_hash(spec), verdict.reason, message, draft.now)
+    after = draft.report(target, mark)
+    draft.wait(timedelta())
+    return tuple(after if version.name == target.name else version for version in known), None
+
+
+def record_approval(
+    known: tuple[observed.Version, ...], model: observed.Model, spec: api.SklearnModelSpec, draft: drafts.Draft
+) -> tuple[observed.Version, ...]:
+    named = rollout.newly_approved(known, model) if spec.rollout.approval == "Manual" else None
+    if named is None:
+        return known
+    after = draft.report(named, version_report.approved(named, draft.now))
+    return tuple(after if version.name == named.name else version for version in known)
+
+
+def stamp(
+    known: tuple[observed.Version, ...],
+    answering: str | None,
+    status: observed.Json,
+    model: observed.Model,
+    draft: drafts.Draft,
+) -> tuple[observed.Version, ...]:
+    """Records on the versions which of them serves, after the model's own report of it went out."""
+    if answering is None or status != model.status:
+        return known
+    stamped = []
+    for version in known:
+        said = version_report.says(version, "Served")
+        if version.name == answering and (said == "False" or not version.status.get("servedAt")):
+            version = draft.report(version, version_report.served(version, draft.now))
+        elif version.name != answering and said == "True":
+            version = draft.report(version, version_report.replaced(version, answering, draft.now))
+        stamped.append(version)
+    return tuple(stamped)
+
+
+def removal(service: observed.Json) -> actions.DeleteInferenceService:
+    return actions.DeleteInferenceService(service["metadata"]["name"], str(service["metadata"].get("uid") or ""))
+
+
+def leaving(service: observed.Json) -> bool:
+    return bool((service.get("metadata") or {}).get("deletionTimestamp"))
+
+
+def name_taken(seen: observed.Observed) -> tuple[str, str] | None:
+    service = seen.serving.service
+    if service is None or serving.is_ours(service, seen.model):
+        return None
+    name = seen.model.key.name
+    return "NameTaken", (
+        f"InferenceService {name} exists and does not belong to this SklearnModel; "
+        f"rename metadata.name ({name}) or delete that InferenceService"
+    )
