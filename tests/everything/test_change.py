@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import http.client
-import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
-from everything import towns, worlds
+from everything import callers, towns
 
 pytestmark = pytest.mark.sandbox
 
-ROW = {"inputs": [{"name": "input-0", "shape": [1, 4], "datatype": "FP64", "data": [5.1, 3.5, 1.4, 0.2]}]}
-#: Between two requests of a caller, in seconds: many during a switch, and time left for everybody else.
-PAUSE = 0.02
 NAMES = ("switched", "scaled", "broken", "failing")
 
 
@@ -40,67 +30,6 @@ def served(town: towns.Town) -> towns.Town:
     return town
 
 
-@dataclass
-class Caller:
-    """Asks for one prediction after the other, each over a connection of its own, as strangers would."""
-
-    address: str
-    name: str
-    answers: list[str] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
-    enough: threading.Event = field(default_factory=threading.Event)
-
-    def loop(self) -> None:
-        while not self.enough.wait(PAUSE):
-            try:
-                self.answers.append(self.ask())
-            except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
-                self.failures.append(f"after {len(self.answers)} answers: {type(error).__name__}: {error}")
-
-    def ask(self) -> str:
-        connection = http.client.HTTPConnection(urlsplit(self.address).netloc, timeout=10)
-        try:
-            path = f"/v2/models/{self.name}/infer"
-            connection.request("POST", path, json.dumps(ROW), {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            body = answer.read()
-        finally:
-            connection.close()
-        if answer.status != 200:
-            raise ValueError(f"{answer.status} {body.decode(errors='replace')}")
-        return str(json.loads(body)["model_version"])
-
-    def answered_last(self, version: str, count: int = 50) -> None:
-        """Waits for that many answers in a row, all of them from ``version``, after whatever there was so far."""
-        start = len(self.answers)
-
-        def steady() -> bool:
-            since = self.answers[start:]
-            return bool(self.failures) or (len(since) >= count and set(since[-count:]) == {version})
-
-        worlds.wait_for(f"{count} answers of {version}", steady, 60)
-        assert self.failures == []
-
-    def went(self, before: str, after: str) -> None:
-        """From one version to the next; both are asked for as long as Kubernetes has both in the Service."""
-        assert (self.answers[0], self.answers[-1], set(self.answers)) == (before, after, {before, after})
-
-
-@contextmanager
-def calling(town: towns.Town, name: str) -> Iterator[Caller]:
-    """Predictions all the time; none of them may fail."""
-    caller = Caller(town.status(name)["address"], name)
-    thread = threading.Thread(target=caller.loop)
-    thread.start()
-    try:
-        worlds.wait_for("answers", lambda: len(caller.answers) >= 10 or caller.failures, 30)
-        yield caller
-    finally:
-        caller.enough.set()
-        thread.join()
-    assert caller.failures == []
-
-
 def versions(town: towns.Town, name: str) -> list[str]:
     return [item["metadata"]["name"] for item in town.get("skmv") if item["spec"]["model"] == name]
 
@@ -111,7 +40,7 @@ def executions(town: towns.Town, name: str) -> list[int]:
 
 
 def test_a_change_of_the_model_goes_from_one_version_to_the_next_and_back(served: towns.Town) -> None:
-    with calling(served, "switched") as caller:
+    with callers.calling(served, "switched") as caller:
         served.apply(tree("switched", 3))
         served.settled("switched", "switched-v2")
         caller.answered_last("switched-v2")
@@ -119,7 +48,7 @@ def test_a_change_of_the_model_goes_from_one_version_to_the_next_and_back(served
     assert versions(served, "switched") == ["switched-v1", "switched-v2"]
     assert executions(served, "switched") == [1, 1]
 
-    with calling(served, "switched") as caller:
+    with callers.calling(served, "switched") as caller:
         served.apply(tree("switched"))
         served.settled("switched", "switched-v1")
         caller.answered_last("switched-v1")
@@ -157,7 +86,7 @@ def test_a_change_of_serving_alone_does_not_train(served: towns.Town) -> None:
     def greeted() -> bool:
         return variables(served, "scaled") == [{"GREETING"}]
 
-    with calling(served, "scaled") as caller:
+    with callers.calling(served, "scaled") as caller:
         served.apply(tree("scaled", serving={"env": [greeting]}))
         served.expect("the new pod alone", greeted, 90)
         served.settled("scaled", "scaled-v1")
@@ -172,7 +101,7 @@ def test_a_change_of_serving_alone_does_not_train(served: towns.Town) -> None:
 
 
 def test_a_change_that_is_not_accepted_leaves_the_old_version_serving(served: towns.Town) -> None:
-    with calling(served, "broken") as caller:
+    with callers.calling(served, "broken") as caller:
         served.apply(other_estimator("broken", "sklearn.tree.DecisionTreeClassifer"))
         refused = served.wait("broken", "Valid", "False")
         assert (served.condition("broken", "Ready")["status"], served.status("broken")["phase"]) == ("True", "Degraded")
@@ -185,7 +114,7 @@ def test_a_change_that_is_not_accepted_leaves_the_old_version_serving(served: to
 
 
 def test_a_version_that_fails_leaves_the_old_version_serving(served: towns.Town) -> None:
-    with calling(served, "failing") as caller:
+    with callers.calling(served, "failing") as caller:
         served.apply(other_estimator("failing", "sklearn.svm.SVC", {"kernel": "precomputed"}))
         stalled = served.wait("failing", "Stalled")
         assert (served.condition("failing", "Ready")["status"], served.status("failing")["phase"]) == (

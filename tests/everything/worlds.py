@@ -162,6 +162,9 @@ class World:
     def put(self, key: str, content: bytes) -> None:
         obstore.put(self.store(), key, content)
 
+    def delete(self, key: str) -> None:
+        obstore.delete(self.store(), key)
+
     def read(self, key: str) -> bytes:
         return bytes(obstore.get(self.store(), key).bytes())
 
