@@ -97,3 +97,13 @@ def test_a_status_tells_where_to_look_at_the_run(town: towns.Town) -> None:
     assert run["url"] == f"{town.world.sandbox.kfp_url}/#/runs/details/{run['id']}"
     page = town.world.text(run["url"].partition("#")[0])
     assert f'id="/runs/details/{run["id"]}"' in page
+
+
+def test_a_schedule_makes_a_version_when_its_slot_comes(town: towns.Town) -> None:
+    town.apply(towns.manifest("clock", retraining={"schedule": "* * * * *"}, history={"limit": 1}))
+    town.settled("clock", "clock-v1")
+    slot = str(town.expect("the next slot", lambda: town.status("clock").get("nextScheduleTime"), 30))
+    found = town.expect("a version of the schedule", lambda: version(town, "clock-v2"), 90)
+    assert found["spec"]["trigger"] == {"type": "Schedule", "key": f"schedule/{slot}"}
+    town.kubectl("patch", "skm/clock", "--type=merge", "-p", '{"spec":{"retraining":null}}')
+    town.expect("no next slot", lambda: "nextScheduleTime" not in town.status("clock"), 30)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sklearn_operator.backends import errors
-from sklearn_operator.core import actions, naming, observed, serving, times
+from sklearn_operator.core import actions, naming, observed, serving, times, wording
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -88,6 +88,30 @@ def new_version(owner: observed.Model, action: actions.CreateVersion) -> dict[st
             "trigger": {"type": action.trigger_type, "key": action.trigger_key},
             "training": dict(action.training),
         },
+    }
+
+
+def event(about: observed.Model, action: actions.Announce, now: datetime) -> dict[str, Any]:
+    """An Event on the model, for ``kubectl describe``."""
+    digest = naming.digest([about.uid, action.reason, action.key])[:16]
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": f"{about.key.name}.{digest}", "namespace": about.key.namespace},
+        "regarding": {
+            "apiVersion": naming.API_VERSION,
+            "kind": "SklearnModel",
+            "name": about.key.name,
+            "namespace": about.key.namespace,
+            "uid": about.uid,
+        },
+        "type": action.kind,
+        "reason": action.reason,
+        "note": wording.message(action.message),
+        "action": "Reconcile",
+        "reportingController": f"{naming.GROUP}/operator",
+        "reportingInstance": "sklearn-operator",
+        "eventTime": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
     }
 
 

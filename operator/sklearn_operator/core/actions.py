@@ -101,6 +101,16 @@ class ReleaseVersion:
     name: str
 
 
+@dataclass(frozen=True)
+class Announce:
+    """An Event about the model; ``key`` makes it happen once."""
+
+    kind: str
+    reason: str
+    message: str
+    key: str
+
+
 Action = (
     AddFinalizer
     | RemoveFinalizer
@@ -114,4 +124,5 @@ Action = (
     | DeleteArtifacts
     | DeleteVersion
     | ReleaseVersion
+    | Announce
 )

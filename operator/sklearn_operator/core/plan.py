@@ -23,7 +23,9 @@ from sklearn_operator.core import (
     parameters,
     report,
     rollout,
+    schedule,
     serving,
+    times,
     training,
     validation,
     versions,
@@ -65,7 +67,10 @@ def _reconcile(seen: observed.Observed, spec: api.SklearnModelSpec, settings: Se
     choice = rollout.choose(seen.model, known, spec, wish, serving.carried_version(seen.serving.service))
     target = choice.target
     answering = serving.answering(seen.serving, _reported(seen.model)) if spec.serving is not None else None
-    _start_training(seen.model, known, wish, spec, answering or (target.name if target else None), draft)
+    slots = _slots(seen.model, spec, known, draft)
+    resting = _start_training(
+        seen.model, known, wish, spec, answering or (target.name if target else None), slots, draft
+    )
     verdict = deploying.apply(seen, spec, target, settings, draft)
     known, late = deploying.give_up(seen, known, spec, target, verdict, settings, draft)
     situation = report.Situation(
@@ -75,6 +80,8 @@ def _reconcile(seen: observed.Observed, spec: api.SklearnModelSpec, settings: Se
         wanted=versions.wanted(known, wish),
         target=target,
         waiting=choice.waiting,
+        next_slot=slots.next,
+        resting=resting,
         approval=spec.rollout.approval == "Manual",
         hindrance=choice.problem or late,
         answering=answering,
@@ -143,11 +150,17 @@ def _start_training(
     wish: str,
     spec: api.SklearnModelSpec,
     serving_now: str | None,
+    slots: schedule.Slots,
     draft: drafts.Draft,
-) -> None:
-    trigger = versions.missing_trigger(model, known, wish, spec)
+) -> datetime | None:
+    """Records the next version where one is due; the moment until which it has to wait for ``minInterval``."""
+    trigger = versions.missing_trigger(model, known, wish, spec, slots.due)
     if trigger is None or spec.suspend:
-        return
+        return None
+    rested = schedule.cooled_down_at(spec.retraining, known)
+    if rested is not None and rested > draft.now:
+        draft.wait(rested - draft.now)
+        return rested
     number = versions.next_number(model, known)
     name = naming.version_name(model.key.name, number)
     frozen = training.frozen(spec, gates.predecessor(known, serving_now))
@@ -155,6 +168,22 @@ def _start_training(
     request = versions.pending_request(model, known)
     draft.actions.append(actions.CreateVersion(name, number, wish, trigger.type, trigger.key, frozen, request))
     draft.wait(timedelta())
+    return None
+
+
+def _slots(
+    model: observed.Model, spec: api.SklearnModelSpec, known: Sequence[observed.Version], draft: drafts.Draft
+) -> schedule.Slots:
+    """The schedule's slots; one that was missed for good is announced."""
+    reported = times.parse(model.status.get("nextScheduleTime"))
+    found = schedule.slots(spec.retraining, reported, known, draft.now)
+    if found.skipped is not None:
+        slot, why = found.skipped
+        text = f"the slot {times.text(slot)} of spec.retraining.schedule was skipped: {why}"
+        draft.actions.append(actions.Announce("Warning", "SlotSkipped", text, schedule.key(slot)))
+    if found.next is not None and found.next > draft.now:
+        draft.wait(found.next - draft.now)
+    return found
 
 
 def _prune(

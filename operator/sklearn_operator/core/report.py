@@ -23,7 +23,8 @@ class Situation:
     ``wanted``: the version of the present manifest; ``target``: the one meant to serve; ``answering``: the one that
     does. ``waiting``: the one that a person has to let through, where the manifest asks for that (``approval``).
     ``problem``: why the spec is not accepted, ``hindrance``: why what it asks for is not served, both as (reason,
-    message). ``progress``: how far each search is.
+    message). ``progress``: how far each search is. ``next_slot``: of the schedule. ``resting``: the moment until which
+    the next training waits for ``minInterval``.
     """
 
     model: observed.Model
@@ -34,6 +35,8 @@ class Situation:
     target: observed.Version | None = None
     waiting: observed.Version | None = None
     approval: bool = False
+    next_slot: datetime | None = None
+    resting: datetime | None = None
     hindrance: tuple[str, str] | None = None
     answering: str | None = None
     train_only: bool = False
@@ -66,6 +69,7 @@ def status(situation: Situation) -> dict[str, Any]:
         "run": _run(latest),
         "tuning": _tuning(situation, latest),
         "lastTrainedTime": _last_trained(situation.known, situation.model.status.get("lastTrainedTime")),
+        "nextScheduleTime": times.text(situation.next_slot) if situation.next_slot else None,
         "retrainHandled": _retrain_handled(situation),
     }
     return {name: value for name, value in document.items() if value is not None}
@@ -216,6 +220,9 @@ def _reconciling(
     if s.suspended and (s.wanted is None or not s.wanted.finished):
         return Condition("Reconciling", "False", "Suspended", "spec.suspend is true: nothing new is started")
     pending = s.wanted is None or not s.wanted.finished
+    if s.resting is not None and s.wanted is None:
+        text = f"the next training begins at {times.text(s.resting)}, for spec.retraining.minInterval"
+        return Condition("Reconciling", "True", "Resting", text)
     if pending and (ready.status != "True" or s.wanted is None or s.wanted.trigger_type == "SpecChange"):
         return Condition("Reconciling", "True", "Training", trained.message)
     rolling = not s.train_only and s.target is not None and s.answering != s.target.name

@@ -46,10 +46,6 @@ def _later(spec: api.SklearnModelSpec) -> Iterator[tuple[Any, ...]]:
     )  # fmt: skip
     yield "spec.artifacts", spec.artifacts, "uri", "credentials_secret", "compress"
     yield "spec.rollout", spec.rollout, "canary"
-    yield (
-        "spec.retraining", spec.retraining, "schedule", "time_zone", "concurrency_policy", "starting_deadline",
-        "min_interval",
-    )  # fmt: skip
     if spec.serving is not None:
         yield "spec.serving", spec.serving, "deployment_mode"
 

@@ -18,6 +18,7 @@ from sklearn_operator.core import (
     observed,
     parameters,
     quantities,
+    schedule,
     serving,
     steps,
     suitability,
@@ -75,6 +76,7 @@ def _problems(
         yield from datasets.problems(spec.data, settings)
     yield from _training(spec.training, settings)
     yield from _rollout(model.key.name, spec.rollout)
+    yield from schedule.problems(spec.retraining)
     if spec.serving is not None:
         yield from _serving(model.key.name, spec.serving)
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sklearn_operator import api
-from sklearn_operator.core import naming, observed, training
+from sklearn_operator.core import naming, observed, schedule, training
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,9 @@ def missing_trigger(
     versions: Sequence[observed.Version],
     training_hash: str,
     spec: api.SklearnModelSpec | None = None,
+    slot: datetime | None = None,
 ) -> Trigger | None:
-    """The trigger that has no version yet, or None.
+    """The trigger that has no version yet, or None; ``slot``: the one of the schedule that is due.
 
     A manifest that goes back to an earlier state finds its good version again. If that one had failed and something
     else was trained since, going back is a new try: the key then names the version it comes after.
@@ -64,7 +66,9 @@ def missing_trigger(
         return Trigger("SpecChange", f"{way}/after-v{latest.number}")
     request = pending_request(model, versions)
     # What is asked for during a training comes after it: it may be about data that came too late for this one.
-    return Trigger("Manual", f"manual/{request}") if request and current.finished else None
+    if request and current.finished:
+        return Trigger("Manual", f"manual/{request}")
+    return Trigger("Schedule", schedule.key(slot)) if slot is not None else None
 
 
 def _another_way(failed: observed.Version, spec: api.SklearnModelSpec) -> str | None:

@@ -84,6 +84,11 @@ class Executor:
                 await self._client.delete(kubernetes.VERSIONS, namespace, action.name, uid=version.uid)
             case actions.ReleaseVersion():
                 await self._release(namespace, current.versions[action.name])
+            case actions.Announce():
+                # The name follows from what it tells, so that telling it again meets itself.
+                with contextlib.suppress(errors.Conflict):
+                    body = objects.event(current.model, action, self._now())
+                    await self._client.create(kubernetes.EVENTS, namespace, body)
             case _:
                 assert_never(action)
 

@@ -41,6 +41,11 @@ IMPLEMENTED = {
     "spec.evaluation.metrics",
     "spec.evaluation.crossValidation",
     "spec.evaluation.gates",
+    "spec.retraining.schedule",
+    "spec.retraining.timeZone",
+    "spec.retraining.concurrencyPolicy",
+    "spec.retraining.startingDeadline",
+    "spec.retraining.minInterval",
     "spec.rollout.approval",
     "spec.rollout.version",
     "spec.training.image",
@@ -77,11 +82,6 @@ REFUSED: dict[str, dict[str, Any]] = {
     "spec.serving.runtime": {"serving": {"runtime": "kserve-sklearnserver"}},
     "spec.serving.deploymentMode": {"serving": {"deploymentMode": "Knative"}},
     "spec.rollout.canary": {"rollout": {"canary": {"steps": [{"weight": 10}]}}},
-    "spec.retraining.schedule": {"retraining": {"schedule": "0 3 * * *"}},
-    "spec.retraining.timeZone": {"retraining": {"timeZone": "Europe/Zurich"}},
-    "spec.retraining.concurrencyPolicy": {"retraining": {"concurrencyPolicy": "Replace"}},
-    "spec.retraining.startingDeadline": {"retraining": {"startingDeadline": "2h"}},
-    "spec.retraining.minInterval": {"retraining": {"minInterval": "5m"}},
 }
 
 C = {"name": "C", "type": "Double", "min": 0.1, "max": 1.0}
@@ -149,5 +149,4 @@ def test_all_that_is_asked_for_is_named() -> None:
     assert named == {
         "spec.training.requirements", "spec.artifacts.uri", "spec.artifacts.credentialsSecret",
         "spec.rollout.canary",
-        "spec.retraining.schedule",
     }  # fmt: skip
