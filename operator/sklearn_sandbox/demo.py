@@ -55,7 +55,7 @@ def run(home: Path, out: console.Console) -> None:
     out.print(f"\nOn the test part, {model['servingVersion']} reaches:")
     for name, value in model.get("metrics", {}).items():
         out.print(f"  {name:<24} {value}")
-    show_prediction(model["address"], samples / "digit-8.json", out)
+    show_prediction(model["address"], samples / "requests" / "digit-8.json", out)
     out.print(advice(sandbox, model["address"]), soft_wrap=True, markup=False)
     out.print(f"\nDone in {time.monotonic() - began:.0f} s.")
 
@@ -137,7 +137,7 @@ what there is, why it is so, and what a manifest may say:
 
 a prediction, another model, and a change, which is trained while the old version goes on answering:
 
-  curl -s {url} -H 'Content-Type: application/json' -d @{sample}/digit-8.json
+  curl -s {url} -H 'Content-Type: application/json' -d @{sample}/requests/digit-8.json
   kubectl apply -f {sample}/iris.yaml
   kubectl patch skm {NAME} --type merge -p '{change}'
   kubectl get skm {NAME} -w

@@ -246,6 +246,8 @@ class Location:
         text = f"{self.field} {self.uri}: cannot {verb} at {self._credentials.endpoint}: {what}"
         if status and status[1].startswith("4") and status[1] not in ("408", "409", "429"):
             return errors.UserError("StoreRefused", text)
+        if not self._credentials.values.get("AWS_ENDPOINT_URL"):
+            text = f"{text}; for another store than AWS S3 put AWS_ENDPOINT_URL into {self._credentials.origin}"
         return errors.TransientError("StoreUnavailable", text)
 
 

@@ -58,18 +58,36 @@ def _check_classes(y: Any, about: parts.About, where: str, advice: str) -> Any:
     return y
 
 
+def _culprit(texts: list[str]) -> tuple[str, str]:
+    """The text that is no number, and what to do: one in a column of numbers is a slip, or a sign for a gap."""
+    odd = [text for text in texts if not _is_number(text)]
+    if not odd or len(odd) * 2 > len(texts):
+        return (odd or texts)[0], "choose a classifier or another target"
+    slips = f"{len(odd)} of {len(texts)} values are no numbers"
+    return odd[0], f"{slips}: correct them, or name them in data.csv.naValues and they count as missing"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _check_numbers(y: Any, about: parts.About) -> Any:
     import numpy as np
 
     if y.dtype.kind in "OUS":
         for position, name in enumerate(about.target):
             values = y if y.ndim == 1 else y[:, position]
-            text = next((value for value in values if isinstance(value, str)), None)
-            if text is not None:
+            texts = [value for value in values if isinstance(value, str)]
+            if texts:
+                text, advice = _culprit(texts)
                 raise errors.UserError(
                     "TargetNotNumeric",
                     f"data.target {errors.shown(name)}: a regressor needs numbers, but there is text such as "
-                    f"{errors.shown(text)}; choose a classifier or another target",
+                    f"{errors.shown(text)}; {advice}",
                 )
     values = y.astype("float64") if y.dtype.kind in "bO" else y
     if values.dtype.kind == "f" and not np.isfinite(values).all():

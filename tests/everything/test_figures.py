@@ -77,7 +77,7 @@ def test_digits_reach_the_figure_of_the_textbook(models: towns.Town) -> None:
 
 def test_a_digit_is_read_over_both_protocols(models: towns.Town, sklearn: dict[str, Any]) -> None:
     models.wait("digits")
-    body = json.loads((SAMPLES / "digit-8.json").read_text())
+    body = json.loads((SAMPLES / "requests" / "digit-8.json").read_text())
     first, last = sklearn["digits"]["first"], sklearn["digits"]["last"]
     assert body["inputs"][0]["data"] == last
     answer = models.infer("digits", body)

@@ -81,7 +81,7 @@ def test_the_sample_answers_a_row_with_gaps_and_a_new_island(models: towns.Town,
     models.wait("penguins")
     found = models.status("penguins")["metrics"]
     assert {name: found[name] for name in sklearn["penguins"]} == sklearn["penguins"]
-    rows = json.loads((SAMPLES / "penguin-gentoo.json").read_text())["instances"]
+    rows = json.loads((SAMPLES / "requests" / "penguin-gentoo.json").read_text())["instances"]
     assert models.predict("penguins", rows) == ["Gentoo"]
 
 

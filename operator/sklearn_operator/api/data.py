@@ -172,7 +172,7 @@ class DataSpec(ApiModel):
     credentials_secret: fields.ObjectName | None = Field(
         default=None,
         description="Secret in the same namespace to read the data with: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, "
-        "optionally AWS_ENDPOINT_URL and AWS_REGION. By default the store's.",
+        "optionally AWS_ENDPOINT_URL (without it: AWS S3) and AWS_REGION. Without a Secret: the store's credentials.",
     )
     target: Target | None = Field(
         default=None,

@@ -83,6 +83,7 @@ class SklearnModelStatus(ApiModel):
             "Degraded",
             "Failed",
             "Suspended",
+            "Deleting",
         ]
         | None
     ) = Field(default=None, description="The state in one word, for people; programs read the conditions.")

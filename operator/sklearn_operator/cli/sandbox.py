@@ -12,20 +12,32 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+
+if TYPE_CHECKING:
+    from sklearn_sandbox import state
 
 app = typer.Typer(no_args_is_help=True, help="A real Kubernetes and everything around it on this machine, no Docker.")
 
 STYLES = {"running": "green", "starting": "yellow", "dead": "red", "stopped": "dim"}
 
 Home = Annotated[Path | None, typer.Option("--state", help="The sandbox's folder [default: SKLEARN_SANDBOX_HOME]")]
-Names = Annotated[list[str] | None, typer.Option(metavar="NAME", help="A component; give it again for more.")]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="This component alone, with what it needs; give it again for more."),
+]
+Without = Annotated[
+    list[str] | None, typer.Option(metavar="NAME", help="All but this component; give it again for more.")
+]
+Restart = Annotated[
+    list[str] | None, typer.Option(metavar="NAME", help="Start this one anew, though it runs; give it again for more.")
+]
 
 
 @app.command()
-def up(home: Home = None, only: Names = None, without: Names = None, restart: Names = None) -> None:
+def up(home: Home = None, only: Only = None, without: Without = None, restart: Restart = None) -> None:
     """Start what is missing, build what has to be built, and wait until all of it is ready. Safe to repeat."""
     from rich import console
 
@@ -33,12 +45,11 @@ def up(home: Home = None, only: Names = None, without: Names = None, restart: Na
 
     with _saying_errors(), progress.reporting(console.Console(stderr=True)) as reporter:
         sandbox = lifecycle.up(_home(home), only or None, without or (), restart or (), reporter)
-    print(f"export KUBECONFIG={sandbox.kubeconfig}")
-    print(f'export PATH="{sandbox.home / "bin"}:$PATH"')
+    _print_environment(sandbox)
 
 
 @app.command()
-def build(only: Names = None) -> None:
+def build(only: Only = None) -> None:
     """Find or build what `up` would run, and start nothing: for a machine that is prepared before it is used."""
     from rich import console
 
@@ -88,7 +99,20 @@ def status(home: Home = None) -> None:
             out.print(f"\n{part.name} is {part.state}; the end of {part.log}:", style="bold", soft_wrap=True)
             out.print(part.log_tail or "(empty)", markup=False, highlight=False, soft_wrap=True)
     wanted = [part for part in found if part.wanted]
+    if any(part.state == "dead" for part in wanted):
+        out.print("\nTo start again what is dead: sklearn-operator sandbox up", style="bold")
     raise typer.Exit(0 if wanted and all(part.state == "running" for part in wanted) else 1)
+
+
+@app.command()
+def env(home: Home = None) -> None:
+    """Print what a shell needs to work with the sandbox: eval "$(sklearn-operator sandbox env)"."""
+    from sklearn_sandbox import state
+
+    sandbox = state.Sandbox(_home(home))
+    if not sandbox.kubeconfig.exists():
+        _give_up(f"there is no sandbox in {sandbox.home}; start it: sklearn-operator sandbox up")
+    _print_environment(sandbox)
 
 
 @app.command()
@@ -119,6 +143,13 @@ def logs(
         _give_up(f"{name} has no log yet: {path}")
     command = ["tail", "-n", str(lines), *(["-F"] if follow else []), str(path)]
     raise typer.Exit(subprocess.run(command, check=False).returncode)
+
+
+def _print_environment(sandbox: state.Sandbox) -> None:
+    from sklearn_sandbox import paths
+
+    print(f"export KUBECONFIG={sandbox.kubeconfig}")
+    print(f'export PATH="{sandbox.home / "bin"}:{paths.operator_bin()}:$PATH"')
 
 
 def _home(chosen: Path | None) -> Path:

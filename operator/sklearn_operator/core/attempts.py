@@ -111,7 +111,12 @@ def _ended(version: observed.Version, seen: observed.Attempt, run: observed.Run,
         detail = seen.outcome.invalid if seen.outcome and seen.outcome.invalid else "it left no result.json"
         return _fail(version, run, _failure("publish", "ResultMissing", f"the run succeeded but {detail}"))
     failure = outcomes.cause(seen.outcome, seen.troubles) or (
-        _failure("run", "RunFailed", f"run {run.name} ended {run.state.value} and left no message; see its pods' logs")
+        _failure(
+            "run",
+            "RunFailed",
+            f"run {run.name} ended {run.state.value} and left no message; see its log, and ask for another "
+            f"training with the annotation {naming.ANNOTATION_RETRAIN}",
+        )
     )
     attempts = int((version.training.get("training") or {}).get("attempts") or 1)
     if version.attempt < attempts and not failure.get("permanent"):

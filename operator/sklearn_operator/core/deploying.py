@@ -58,10 +58,13 @@ def give_up(
     since = serving.deployed_since(seen.serving.service, target.name) if target is not None else None
     if target is None or since is None or verdict.live or draft.now - since < settings.rollout_deadline:
         return known, None
-    if version_report.says(target, "Served") == "True":
-        return known, None  # it came up; what is wrong now is wrong with its pods
     limit = api.duration_text(settings.rollout_deadline)
-    message = f"{target.name} did not come up within {limit}: {verdict.trouble or 'its pods give no reason'}"
+    message = f"did not come up within {limit}: {verdict.trouble or 'its pods give no reason'}"
+    if version_report.says(target, "Served") == "True":
+        # It came up before: either its pods are not well, or a change of serving cannot be rolled out.
+        late = ("RolloutTimedOut", f"the change of spec.serving {message}")
+        return known, late if serving.rolling(seen.serving) else None
+    message = f"{target.name} {message}"
     if rollout.fallback(known, spec, target) is None:
         return known, ("RolloutTimedOut", message)
     mark = version_report.rolled_back(target, rollout.serving_hash(spec), verdict.reason, message, draft.now)
@@ -86,9 +89,11 @@ def stamp(
     status: observed.Json,
     model: observed.Model,
     draft: drafts.Draft,
+    *,
+    unserved: bool,
 ) -> tuple[observed.Version, ...]:
     """Records on the versions which of them serves, after the model's own report of it went out."""
-    if answering is None or status != model.status:
+    if status != model.status or (answering is None and not unserved):
         return known
     stamped = []
     for version in known:
@@ -96,7 +101,8 @@ def stamp(
         if version.name == answering and (said == "False" or not version.status.get("servedAt")):
             version = draft.report(version, version_report.served(version, draft.now))
         elif version.name != answering and said == "True":
-            version = draft.report(version, version_report.replaced(version, answering, draft.now))
+            text = f"{answering} answers requests" if answering else "spec.serving was removed"
+            version = draft.report(version, version_report.replaced(version, text, draft.now))
         stamped.append(version)
     return tuple(stamped)
 

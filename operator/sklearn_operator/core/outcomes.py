@@ -6,18 +6,22 @@ the user's code, so nothing in their documents is believed beyond its shape.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import pydantic
 
-from sklearn_operator.core import observed, wording
+from sklearn_operator.core import naming, observed, wording
 from sklearn_steps import contract
 
 _NEEDS_A_PERSON = frozenset({"CreateContainerConfigError", "CreateContainerError", "InvalidImageName"})
 _NOT_STARTED = frozenset({"StartError", "RunContainerError", "ContainerCannotRun"})
 _WORTH_SHOWING = _NEEDS_A_PERSON | _NOT_STARTED | {"ErrImagePull", "ImagePullBackOff", "OOMKilled", "Unschedulable"}
+
+#: What the kubelet says of a Secret or ConfigMap, or a key of it, that a container refers to.
+_MISSING = re.compile('(secret|configmap) "[^"]+" not found|couldn\'t find key', re.IGNORECASE)
 
 _PROGRESS_LIMIT = 64 * 1024
 _TOO_LARGE = (
@@ -113,4 +117,10 @@ def _over_the_limit(trouble: observed.PodTrouble) -> bool:
 
 def told(trouble: observed.PodTrouble) -> str:
     """The pod's words, after ours where they alone would not help."""
-    return f"{_TOO_LARGE} ({trouble.message})" if _over_the_limit(trouble) else trouble.message
+    if _over_the_limit(trouble):
+        return f"{_TOO_LARGE} ({trouble.message})"
+    missing = _MISSING.search(trouble.message)
+    if missing is None:
+        return trouble.message
+    advice = f"create it in this namespace, then ask for a training with the annotation {naming.ANNOTATION_RETRAIN}"
+    return f"{trouble.message}; {advice}"

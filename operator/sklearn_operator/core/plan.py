@@ -88,12 +88,13 @@ def _reconcile(seen: observed.Observed, spec: api.SklearnModelSpec, settings: Se
         train_only=spec.serving is None,
         suspended=spec.suspend,
         verdict=verdict,
+        rolling=serving.rolling(seen.serving),
         service=seen.serving.service,
         problem=deploying.name_taken(seen),
         progress=_progress(seen),
     )
     status = report.status(situation)
-    known = deploying.stamp(known, answering, status, seen.model, draft)
+    known = deploying.stamp(known, answering, status, seen.model, draft, unserved=spec.serving is None)
     if spec.serving is None or verdict.live:
         keep = _needed(seen, answering, target, choice.waiting) | gates.needed(known) | {spec.rollout.version or ""}
         _prune(known, spec, keep, draft)

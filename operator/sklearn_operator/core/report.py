@@ -16,6 +16,10 @@ from sklearn_operator.core import conditions, gates, naming, observed, serving, 
 Condition = conditions.Condition
 
 
+#: What a model that is being taken down has no more.
+_OF_SERVING = ("servingVersion", "candidateVersion", "url", "address", "nextScheduleTime")
+
+
 @dataclass(frozen=True)
 class Situation:
     """The facts that the report is written from.
@@ -23,7 +27,8 @@ class Situation:
     ``wanted``: the version of the present manifest; ``target``: the one meant to serve; ``answering``: the one that
     does. ``waiting``: the one that a person has to let through, where the manifest asks for that (``approval``).
     ``problem``: why the spec is not accepted, ``hindrance``: why what it asks for is not served, both as (reason,
-    message). ``progress``: how far each search is. ``next_slot``: of the schedule. ``resting``: the moment until which
+    message). ``rolling``: pods of the present InferenceService are still to come. ``progress``: how
+    far each search is. ``next_slot``: of the schedule. ``resting``: the moment until which
     the next training waits for ``minInterval``.
     """
 
@@ -35,6 +40,7 @@ class Situation:
     target: observed.Version | None = None
     waiting: observed.Version | None = None
     approval: bool = False
+    rolling: bool = False
     next_slot: datetime | None = None
     resting: datetime | None = None
     hindrance: tuple[str, str] | None = None
@@ -108,7 +114,7 @@ def troubled(
 
 def deleting(model: observed.Model, message: str, now: datetime) -> dict[str, Any]:
     """The status while things are being taken down."""
-    document = dict(model.status)
+    document = {name: value for name, value in model.status.items() if name not in _OF_SERVING}
     rows = [
         Condition("Ready", "False", "Deleting", message),
         Condition("Reconciling", "True", "Deleting", message),
@@ -118,7 +124,7 @@ def deleting(model: observed.Model, message: str, now: datetime) -> dict[str, An
         document.get("conditions") or [], rows, model.generation, now, keep_others=True
     )
     document["observedGeneration"] = model.generation
-    document.setdefault("phase", "Pending")
+    document["phase"] = "Deleting"
     return document
 
 
@@ -140,6 +146,8 @@ def _valid(problem: tuple[str, str] | None) -> Condition:
 
 def _trained(s: Situation) -> Condition:
     newest = s.wanted
+    if newest is None and s.problem is not None:
+        return Condition("Trained", "Unknown", s.problem[0], "the manifest is not accepted")
     if newest is None:
         return Condition(
             "Trained", "Unknown", "Suspended" if s.suspended else "Pending", "no version of this manifest yet"
@@ -171,9 +179,12 @@ def _served(s: Situation) -> Condition:
         if s.waiting is not None:
             return Condition("Served", "False", "ApprovalNeeded", _awaiting(s).message)
         return Condition("Served", "False", "NothingToServe", "no accepted version yet")
-    if s.answering == s.target.name:
+    if s.problem is not None and s.answering is None:
+        return Condition("Served", "False", s.problem[0], "the manifest is not accepted")
+    if s.answering == s.target.name and not s.rolling:
         return Condition("Served", "True", "Serving", f"{s.answering} answers requests")
-    trouble = s.verdict.trouble or f"{s.target.name} is being deployed"
+    coming = "a change of spec.serving" if s.answering == s.target.name else s.target.name
+    trouble = s.verdict.trouble or f"{coming} is being deployed"
     if s.answering is not None:
         trouble = f"{s.answering} answers requests; {trouble}"
     return Condition("Served", "True" if s.answering else "False", s.verdict.reason, trouble)
@@ -194,7 +205,7 @@ def _ready(s: Situation, valid: Condition, trained: Condition, passed: Condition
         if s.target is not None:
             return Condition("Ready", "True", "Trained", f"{s.target.name} is in the store; serving is not asked for")
     elif s.answering is not None:
-        return Condition("Ready", "True", "Serving", f"{s.answering} answers requests")
+        return Condition("Ready", "True", "Serving", served.message)
     missing = next((row for row in (valid, trained, passed, served) if row.status != "True"), served)
     return Condition("Ready", "False", missing.reason, missing.message)
 
@@ -225,6 +236,8 @@ def _reconciling(
         return Condition("Reconciling", "True", "Resting", text)
     if pending and (ready.status != "True" or s.wanted is None or s.wanted.trigger_type == "SpecChange"):
         return Condition("Reconciling", "True", "Training", trained.message)
+    if s.rolling and s.target is not None and s.answering == s.target.name:
+        return Condition("Reconciling", "True", "Deploying", served.message)
     rolling = not s.train_only and s.target is not None and s.answering != s.target.name
     if rolling and (ready.status != "True" or (s.target and s.target.trigger_type == "SpecChange")):
         return Condition("Reconciling", "True", "Deploying", served.message)
@@ -244,7 +257,7 @@ def _phase(s: Situation, rows: Sequence[Condition]) -> str:
         return "Training"
     if s.waiting is not None:
         return "AwaitingApproval"
-    if s.train_only or (s.target is not None and s.answering == s.target.name):
+    if s.train_only or (s.target is not None and s.answering == s.target.name and not s.rolling):
         return "Ready"
     return "Deploying"
 

@@ -203,6 +203,15 @@ def rolled_out(service: observed.Json | None, deployment: observed.Json | None) 
     return version if ready else None
 
 
+def rolling(serving: observed.Serving) -> bool:
+    """Whether pods of the present template are still to come: not whether those that are there are well."""
+    if serving.service is None or serving.deployment is None:
+        return False
+    status, metadata = serving.deployment.get("status") or {}, serving.deployment.get("metadata") or {}
+    seen = int(status.get("observedGeneration") or 0) >= int(metadata.get("generation") or 0)
+    return not seen or int(status.get("updatedReplicas") or 0) != int(status.get("replicas") or 0)
+
+
 def verdict(serving: observed.Serving, version: str) -> Verdict:
     """What the observations say about ``version``."""
     if rolled_out(serving.service, serving.deployment) == version:

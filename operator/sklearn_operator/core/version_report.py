@@ -25,8 +25,8 @@ def served(version: observed.Version, now: datetime) -> dict[str, Any]:
     return _with(version, {"servedAt": times.text(now)} | dict(version.status), row, now)
 
 
-def replaced(version: observed.Version, by: str, now: datetime) -> dict[str, Any]:
-    row = conditions.Condition("Served", "False", "Replaced", f"{by} answers requests")
+def replaced(version: observed.Version, why: str, now: datetime) -> dict[str, Any]:
+    row = conditions.Condition("Served", "False", "Replaced", why)
     return _with(version, version.status, row, now)
 
 

@@ -22,4 +22,6 @@ def test_penguins_answer_a_row_with_gaps_and_a_new_island(tmp_path: Path) -> Non
     result = given.run(given.declared(tmp_path, steps, **data))
     assert result["metrics"]["accuracy"] > 0.9
     answers = served.runtime(tmp_path, result)
-    assert answers.answer_v1((SAMPLES / "penguin-gentoo.json").read_bytes()) == b'{"predictions":["Gentoo"]}'
+    assert (
+        answers.answer_v1((SAMPLES / "requests" / "penguin-gentoo.json").read_bytes()) == b'{"predictions":["Gentoo"]}'
+    )
