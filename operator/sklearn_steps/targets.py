@@ -64,7 +64,7 @@ def _culprit(texts: list[str]) -> tuple[str, str]:
     if not odd or len(odd) * 2 > len(texts):
         return (odd or texts)[0], "choose a classifier or another target"
     slips = f"{len(odd)} of {len(texts)} values are no numbers"
-    return odd[0], f"{slips}: correct them, or name them in data.csv.naValues and they count as missing"
+    return odd[0], f"{slips}: correct them or remove these rows"
 
 
 def _is_number(text: str) -> bool:

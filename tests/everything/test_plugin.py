@@ -1,0 +1,73 @@
+"""``kubectl sklearn``, typed as a person types it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from everything import towns
+from sklearn_sandbox import paths
+
+pytestmark = pytest.mark.sandbox
+
+ROWS = "sepal length (cm),sepal width (cm),petal length (cm),petal width (cm)\n5.1,3.5,1.4,0.2\n6.3,3.3,6.0,2.5\n"
+
+
+def type_in(town: towns.Town, *arguments: str, text: str | None = None, cwd: Path | None = None) -> Any:
+    sandbox = town.world.sandbox
+    path = f"{sandbox.home / 'bin'}:{paths.operator_bin()}:{os.environ['PATH']}"
+    environment = os.environ | {"KUBECONFIG": str(sandbox.kubeconfig), "PATH": path}
+    command = ["kubectl", "sklearn", "-n", town.namespace, *arguments]
+    return subprocess.run(command, env=environment, input=text, capture_output=True, text=True, timeout=120, cwd=cwd)
+
+
+def said(town: towns.Town, *arguments: str, **options: Any) -> str:
+    done = type_in(town, *arguments, **options)
+    assert done.returncode == 0, done.stderr
+    return str(done.stdout)
+
+
+def test_the_daily_verbs(town: towns.Town, tmp_path: Path) -> None:
+    model = towns.manifest("daily", params={"max_depth": 2}, serving={})
+    file = tmp_path / "model.yaml"
+    file.write_text(yaml.safe_dump(model))
+    planned = type_in(town, "plan", "-f", str(file))
+    assert (planned.returncode, "train daily-v1 (SpecChange)" in planned.stdout) == (2, True)
+    town.apply(model)
+    assert "daily-v1 answers requests" in said(town, "wait", "daily")
+    assert said(town, "plan", "-f", str(file)) == "daily: valid, nothing would change\n"
+    assert said(town, "predict", "daily", text=ROWS).split() == ["0", "2"]
+    answer = json.loads(said(town, "predict", "daily", "--json", text="[[5.1, 3.5, 1.4, 0.2]]"))
+    assert answer["predictions"] == [0]
+
+    town.apply(towns.manifest("daily", params={"max_depth": 3}, serving={}))
+    town.settled("daily", "daily-v2")
+    assert "daily-v1" in said(town, "rollback", "daily")
+    town.settled("daily", "daily-v1")
+    listed = said(town, "versions", "daily").splitlines()
+    assert [line.split()[0] for line in listed] == ["NAME", "daily-v1", "daily-v2"]
+
+    card = tmp_path / said(town, "card", "daily", cwd=tmp_path).strip()
+    assert card.name == "daily-v1.html" and "<html" in card.read_text()
+    said(town, "retrain", "daily")
+    town.expect("daily-v3", lambda: town.get("skmv", "daily-v3"), 60)
+
+
+def test_what_cannot_be_done_is_told_and_ends_with_one(town: towns.Town) -> None:
+    for arguments, words in (
+        (("rollback", "nobody"), "not found"),
+        (("approve", "nobody"), "not found"),
+        (("logs", "nobody"), "there is no version yet"),
+        (("plan", "-f", "/nowhere"), "cannot be read"),
+    ):
+        done = type_in(town, *arguments)
+        assert done.returncode == 1 and words in done.stderr, done
+    town.apply(towns.manifest("wrong", "sklearn.tree.NoSuchTree"))
+    done = type_in(town, "wait", "wrong")
+    assert done.returncode == 1 and "sklearn.tree.NoSuchTree" in done.stderr
