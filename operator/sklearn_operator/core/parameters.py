@@ -56,12 +56,16 @@ class Catalogue:
         public = all(name.isidentifier() and not name.startswith("_") for name in names)
         return len(names) > 1 and names[0] in self.packages and public
 
+    def namesake(self, path: str) -> str | None:
+        """The class of the same name, wherever it is."""
+        name = path.rpartition(".")[2].lower()
+        return next((known for known in self.estimators if known.rpartition(".")[2].lower() == name), None)
+
     def nearest(self, path: str) -> str:
         """Advice for a class that is not there."""
         name = path.rpartition(".")[2]
-        same = [known for known in self.estimators if known.rpartition(".")[2].lower() == name.lower()]
         names = {known.rpartition(".")[2]: known for known in self.estimators}
-        close = same[0] if same else wording.closest(path, self.estimators, 0.75)
+        close = self.namesake(path) or wording.closest(path, self.estimators, 0.75)
         found = close or names.get(wording.closest(name, names, 0.75) or "")
         return f"did you mean {found}?" if found else f"scikit-learn {self.sklearn} has no such estimator"
 
@@ -138,7 +142,13 @@ def _unknown_class(name: Any, catalogue: Catalogue) -> str:
     if not name.startswith("sklearn."):
         others = f" (and of {', '.join(sorted(catalogue.packages))})" if catalogue.packages else ""
         only = f"only public classes of scikit-learn{others} can be named, by their full path such as sklearn.svm.SVC"
-        return f"{only}; {catalogue.nearest(name)}"
+        package, dot, _ = name.partition(".")
+        if not dot or wording.closest(package, ["sklearn"]):
+            return f"{only}; {catalogue.nearest(name)}"
+        same = catalogue.namesake(name)
+        if same:
+            return f"{only}; did you mean {same}?"
+        return f"{only}; other packages are for the operator's setting SKLEARN_OPERATOR_PACKAGES to allow"
     return f"there is no such class; {catalogue.nearest(name)}"
 
 

@@ -58,7 +58,7 @@ def test_a_wrong_manifest_is_refused_with_path_and_advice(case: dict[str, Any]) 
     "change, path, value, says",
     [
         ({"model.estimator.class": True}, "spec.model.estimator.class", "true", "put it in quotes"),
-        ({"model.estimator.class": "SVC"}, "spec.model.estimator.class", "SVC", "such as sklearn.svm.SVC"),
+        ({"model.estimator.class": "S V C"}, "spec.model.estimator.class", "S V C", "such as sklearn.svm.SVC"),
         ({"false": "k"}, "spec.false", "k", "YAML reads a bare n, y, no, yes, on or off as a boolean"),
         ({"data.source.builtin": "Digits"}, "spec.data.source.builtin", "Digits", "did you mean digits?"),
         ({"data.split.strategy": False}, "spec.data.split.strategy", "false", "put it in quotes"),
@@ -129,7 +129,7 @@ def test_python_names_are_not_manifest_names() -> None:
 
 
 def test_all_problems_are_told_at_once() -> None:
-    change = {"data.source.builtin": "mnist", "model.estimator.class": "SVC", "history": {"limit": "5"}}
+    change = {"data.source.builtin": "mnist", "model.estimator.class": "S V C", "history": {"limit": "5"}}
     paths = {problem.path for problem in problems(api_cases.changed(SMALLEST, change))}
     assert paths == {"spec.data.source.builtin", "spec.model.estimator.class", "spec.history.limit"}
 
@@ -181,7 +181,7 @@ def test_no_secret_gets_into_a_message(change: dict[str, Any], secret: str) -> N
 
 
 def test_values_are_shown_short() -> None:
-    problem = only({"model.estimator.class": "x" * 250})
+    problem = only({"model.estimator.class": "x " * 125})
     assert len(problem.value) == 80
 
 

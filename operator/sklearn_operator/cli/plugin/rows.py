@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from typing import Any
 
 from sklearn_operator.cli.plugin.kubectl import Failed
@@ -45,9 +46,10 @@ def _cell(text: Any) -> Any:
         return None
     for kind in (int, float):
         try:
-            return kind(text)
+            number = kind(text)
         except ValueError:
             continue
+        return number if math.isfinite(number) else None if math.isnan(number) else text
     return text
 
 
