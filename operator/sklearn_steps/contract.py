@@ -118,6 +118,9 @@ class RunConfig(_Strict):
     estimator: recipe.EstimatorSpec | None = None
     pipeline: Annotated[tuple[recipe.PipelineStep, ...], pydantic.Field(min_length=1)] | None = None
     packages: tuple[str, ...] = ()  # besides scikit-learn, that the operator's settings allow
+    requirements: tuple[str, ...] = ()  # each ``name==version``, to be installed in the task
+    served: bool = False
+    compress: Annotated[int, pydantic.Field(ge=0, le=9)] = 0
     tuning: Tuning | None = None
     evaluation: Evaluation = Evaluation()
     artifact_uri: Annotated[str, pydantic.Field(pattern="/$")]
@@ -211,6 +214,7 @@ class Metadata(_Document):
     size: int
     versions: dict[str, str]
     outputs: list[str]
+    needs: tuple[str, ...] = ()  # each ``name==version``, which the image of the training lacked
     tuning: contract_tuning.TuningResult | None = None
     training_hash: str
     run_id: str

@@ -129,6 +129,7 @@ class Training(pydantic.BaseModel):
     fit_seconds: float
     versions: dict[str, str]
     requirements: list[str]
+    needs: list[str] = []
     notes: list[str]
     tuning: Tuning | None = None
     cross_validation: contract.CrossValidated | None = None

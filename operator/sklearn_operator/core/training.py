@@ -18,6 +18,7 @@ from sklearn_operator.core.settings import Settings
 #: The strings of a JSON text, and the opening brackets of a list that begins with a list.
 _STRING_OR_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?=\[)')
 _ESCAPES = {"[": "\\u005b", "{": "\\u007b", "$": "\\u0024"}
+_SERVED = "served"
 _HASHED_TRAINING = {"image", "requirements", "seed"}
 
 
@@ -62,12 +63,19 @@ def _run_inputs(spec: api.SklearnModelSpec, **selection: Any) -> dict[str, Any]:
         "evaluation": (spec.evaluation or api.EvaluationSpec()).model_copy(update={"gates": ()}),
         "training": spec.training or api.TrainingSpec(),
         "pipeline": spec.pipeline or api.PipelineSpec(),
+        "artifacts": spec.artifacts or api.ArtifactsSpec(),
     }
-    return {
+    dumped = {
         name: part.model_dump(mode="json", by_alias=True, exclude_none=True, **selection)
         for name, part in parts.items()
         if part is not None
     }
+    return dumped | _served(spec)
+
+
+def _served(spec: api.SklearnModelSpec) -> dict[str, bool]:
+    """Whether a server has to load the model, where that may fail for packages that only its training had."""
+    return {_SERVED: spec.serving is not None} if spec.training and spec.training.requirements else {}
 
 
 def _within(small: Any, large: Any) -> bool:
@@ -97,13 +105,14 @@ def frozen(spec: api.SklearnModelSpec, compared: Mapping[str, str] | None = None
         "evaluation": spec.evaluation,
         "training": spec.training,
         "pipeline": spec.pipeline,
+        "artifacts": spec.artifacts if _explicit(spec.artifacts) else None,
     }
     resolved = {
         name: part.model_dump(mode="json", by_alias=True, exclude_none=True)
         for name, part in parts.items()
         if part is not None
     }
-    return resolved | {gates.COMPARED: dict(compared)} if compared else resolved
+    return resolved | _served(spec) | ({gates.COMPARED: dict(compared)} if compared else {})
 
 
 def run_config(
@@ -139,6 +148,7 @@ def run_config(
         **_about_data(data, version, settings, versions),
         **_trained(frozen_inputs["model"], catalogue),
         **({"packages": sorted(settings.packages)} if settings.packages else {}),
+        **_about_model(frozen_inputs),
         "evaluation": _evaluation(frozen_inputs),
         "artifactUri": artifact_uri(model, version, settings),
     }
@@ -157,6 +167,16 @@ def _about_data(
     if previous is not None and uri.endswith("/"):
         said["previous"] = {"name": previous.name, "artifactUri": uri}
     return said
+
+
+def _about_model(frozen_inputs: observed.Json) -> dict[str, Any]:
+    """How the model is made and kept, and whether a server has to be able to load it."""
+    said = {
+        "requirements": list((frozen_inputs.get("training") or {}).get("requirements") or []),
+        "served": bool(frozen_inputs.get(_SERVED)),
+        "compress": int((frozen_inputs.get("artifacts") or {}).get("compress") or 0),
+    }
+    return {name: value for name, value in said.items() if value}
 
 
 def _trained(model: Mapping[str, Any], catalogue: parameters.Catalogue) -> dict[str, Any]:
