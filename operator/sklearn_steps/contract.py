@@ -45,6 +45,9 @@ AWS_KEYS = AWS_REQUIRED_KEYS + AWS_OPTIONAL_KEYS
 DATA_INLINE_ENV = "SKLEARN_DATA_INLINE"
 CPU_LIMIT_ENV = "SKLEARN_CPU_LIMIT"
 MEMORY_LIMIT_ENV = "SKLEARN_MEMORY_LIMIT"  # in bytes
+# Which run a task belongs to that is told the recipe only, so that the same recipe is the same task (JSON, RUN_FIELDS).
+RUN_ENV = "SKLEARN_RUN"
+RUN_FIELDS = ("version", "number", "runId", "attempt", "artifactUri")
 
 # Names in the compiled pipelines that the operator replaces by the version's own, or drops with their entry.
 # The store's Secret is on every executor; the data Secret and the ConfigMap are on prepare, and on run-all when fused.
@@ -55,7 +58,7 @@ DATA_CONFIGMAP_KEY_PLACEHOLDER = "__DATA_CONFIGMAP_KEY__"
 
 MESSAGE_LIMIT = documents.MESSAGE_LIMIT
 
-Step = Literal["prepare", "train", "evaluate", "publish"]
+Step = Literal["fingerprint", "prepare", "train", "evaluate", "publish"]
 EstimatorType = Literal["classifier", "regressor", "clusterer", "outlier_detector"]
 
 ShortText = documents.ShortText

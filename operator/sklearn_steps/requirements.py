@@ -120,7 +120,7 @@ def _install(wanted: Sequence[str], there: Mapping[str, str], folder: Path, env:
     print(done.stdout, file=sys.stderr, flush=True)
     if done.returncode:
         print(done.stderr, file=sys.stderr, flush=True)
-        raise _told(wanted, done.stderr)
+        raise _told(wanted, f"{done.stdout}\n{done.stderr}")
     return sorted({str(path.parent) for path in (folder / "packages").rglob("*.dist-info")})
 
 

@@ -7,6 +7,7 @@ says the same as its last line on stderr, and ends the process with a code that 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 import tempfile
@@ -27,14 +28,26 @@ Folder = str | Path
 Log = Callable[["judging.Judged"], None]
 
 
-def prepare(config: str, train_data: Folder, test_data: Folder) -> None:
-    """Fetch, check, split."""
+def fingerprint(config: str) -> str:
+    """The sha256 of the data, by which a pipeline knows whether it has prepared and trained with it before."""
+    with _reported(config, "fingerprint") as (parsed, _):
+        from sklearn_steps import sources
+
+        return sources.digest(parsed)
+
+
+def prepare(config: str, train_data: Folder, test_data: Folder, data: str = "") -> None:
+    """Fetch, check, split; ``data`` is the sha256 that was found before, if anybody looked."""
     with _reported(config, "prepare") as (parsed, _), requirements.installed(parsed):
         from sklearn_steps import parts
         from sklearn_steps import prepare as step
 
-        for part, folder in zip(step.prepare(parsed), (train_data, test_data), strict=True):
-            parts.save(part, Path(folder))
+        train_part, test_part = step.prepare(parsed)
+        if data and train_part.about.sha256 != data:
+            text = f"{train_part.about.source}: the data changed while it was read; nothing is kept of it"
+            raise errors.TransientError("DataChanged", text)
+        parts.save(train_part, Path(train_data))
+        parts.save(test_part, Path(test_data))
 
 
 def train(config: str, train_data: Folder, model: Folder) -> None:
@@ -133,9 +146,15 @@ def _reported(text: str, step: contract.Step) -> Iterator[tuple[contract.RunConf
         _end(f"{current[-1]}: {error.reason}: {message}")
 
 
+def whole(text: str) -> str:
+    """The configuration; a recipe gets the run that it is for from the environment, which no cache looks at."""
+    run = os.environ.get(contract.RUN_ENV)
+    return json.dumps(json.loads(text) | json.loads(run)) if run else text
+
+
 def _parsed(text: str, step: contract.Step) -> contract.RunConfig:
     try:
-        return contract.RunConfig.model_validate_json(text)
+        return contract.RunConfig.model_validate_json(whole(text))
     except pydantic.ValidationError as exc:
         first = exc.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))

@@ -174,6 +174,7 @@ def _training(
     libraries = (*_LIBRARIES, *others, "pandas") if about.table else (*_LIBRARIES, *others)
     versions = {name: metadata.version(name) for name in libraries}
     return parts.Training(
+        run_id=config.run_id,
         about=about,
         estimator=config.final.class_,
         estimator_type=kind,

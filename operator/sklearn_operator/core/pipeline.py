@@ -46,11 +46,14 @@ class BasePipelines:
         return cls(documents)
 
 
-def render(base: BasePipelines, version: observed.Version, settings: Settings) -> Rendered:
-    """The documents for one version."""
+def render(
+    base: BasePipelines, version: observed.Version, settings: Settings, config: observed.Json | None = None
+) -> Rendered:
+    """The documents for one version; ``config`` is what its run is told, where that is cached."""
     inputs = version.training
     layout = str((inputs.get("pipeline") or {}).get("layout") or "Staged")
-    pipeline, platform = copy.deepcopy(base.documents[layout])
+    cached = training.cached(version)
+    pipeline, platform = copy.deepcopy(base.documents["Cached" if cached else layout])
     options = inputs.get("training") or {}
     for executor in pipeline["deploymentSpec"]["executors"].values():
         _shape(executor["container"], training.image(version, settings), _resources(options, settings))
@@ -59,6 +62,9 @@ def render(base: BasePipelines, version: observed.Version, settings: Settings) -
         _place(executor, options)
     for task in pipeline["root"]["dag"]["tasks"].values():
         _retry(task, options.get("retries") or {})
+        if cached and config is not None and task["cachingOptions"].get("enableCache"):
+            executor = pipeline["components"][task["componentRef"]["name"]]["executorLabel"]
+            _belong(pipeline["deploymentSpec"]["executors"][executor]["container"], config)
     return Rendered(pipeline, platform, options.get("serviceAccountName"))
 
 
@@ -97,6 +103,12 @@ def _shape(container: dict[str, Any], image: str, resources: Mapping[str, Mappin
     }
     environment = [item for item in container.get("env", []) if item["name"] not in own]
     container["env"] = [*environment, *({"name": name, "value": value} for name, value in own.items())]
+
+
+def _belong(container: dict[str, Any], config: observed.Json) -> None:
+    """What a cached task must know to report a failure, where the cache does not look: not among its parameters."""
+    run = {name: config[name] for name in contract.RUN_FIELDS}
+    container["env"] = [*container["env"], {"name": contract.RUN_ENV, "value": training.encode_config(run)}]
 
 
 def _connect(executor: dict[str, Any], inputs: Mapping[str, Any], settings: Settings) -> None:

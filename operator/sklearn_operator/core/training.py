@@ -14,10 +14,12 @@ from typing import Any
 from sklearn_operator import api
 from sklearn_operator.core import gates, naming, observed, parameters, tuning, typed
 from sklearn_operator.core.settings import Settings
+from sklearn_steps import contract
 
 #: The strings of a JSON text, and the opening brackets of a list that begins with a list.
 _STRING_OR_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?=\[)')
 _ESCAPES = {"[": "\\u005b", "{": "\\u007b", "$": "\\u0024"}
+_OF_THE_RUN = frozenset({*contract.RUN_FIELDS, "trigger", "trainingHash", "previous"})
 _SERVED = "served"
 _HASHED_TRAINING = {"image", "requirements", "seed"}
 
@@ -196,6 +198,20 @@ def _evaluation(frozen_inputs: observed.Json) -> dict[str, Any]:
         "compareWith": gates.compares(frozen_inputs),
     }
     return {name: part for name, part in parts.items() if part or name == "metrics"}
+
+
+def cached(version: observed.Version) -> bool:
+    """Whether tasks are to be skipped whose inputs are those of an earlier run."""
+    return bool((version.training.get("training") or {}).get("cache"))
+
+
+def parameters_of(version: observed.Version, config: Mapping[str, Any]) -> dict[str, str]:
+    """The pipeline's parameters: the configuration and, where the run is cached, what of it changes the model."""
+    if not cached(version):
+        return {"config": encode_config(config)}
+    judging = {name: part for name, part in config["evaluation"].items() if name not in ("gates", "compareWith")}
+    recipe = {name: part for name, part in config.items() if name not in _OF_THE_RUN} | {"evaluation": judging}
+    return {"config": encode_config(config), "recipe": encode_config(recipe)}
 
 
 def encode_config(config: Mapping[str, Any]) -> str:

@@ -48,7 +48,7 @@ STAGED = ["prepare", "train", "evaluate", "publish"]
 
 
 def test_the_layouts() -> None:
-    assert set(BASE.documents) == {"Staged", "Fused"}
+    assert set(BASE.documents) == {"Staged", "Fused", "Cached"}
     assert sorted(containers(render())) == sorted(STAGED)
     assert sorted(containers(render({"pipeline": {"layout": "Fused"}}))) == ["run-all"]
 
@@ -170,6 +170,36 @@ def test_nodes_taints_and_registries_as_the_sdk_writes_them() -> None:
 def test_the_service_account() -> None:
     assert render().service_account is None
     assert render({"training": {"serviceAccountName": "trainer"}}).service_account == "trainer"
+
+
+def test_a_cached_run_is_known_to_its_tasks_by_what_the_cache_does_not_look_at() -> None:
+    spec = api.parse_spec(api_cases.changed(builders.DIGITS, {"training": {"cache": True}}))
+    model, frozen = builders.model(), training.frozen(spec)
+    rendered, parameters = [], []
+    for number in (1, 2):
+        version = builders.version(number, training=frozen)
+        config = training.run_config(model, version, SETTINGS, builders.catalogue())
+        rendered.append(pipeline.render(BASE, version, SETTINGS, config))
+        parameters.append({name: json.loads(text) for name, text in training.parameters_of(version, config).items()})
+    assert parameters[0]["recipe"] == parameters[1]["recipe"] != parameters[0]["config"] != parameters[1]["config"]
+    assert not {"version", "runId", "artifactUri", "previous", "trigger"} & parameters[0]["recipe"].keys()
+    assert {name for name, task in tasks(rendered[0]).items() if task["cachingOptions"]} == {"prepare", "train"}
+    for name, container in containers(rendered[1]).items():
+        told = [json.loads(item["value"]) for item in container["env"] if item["name"] == contract.RUN_ENV]
+        whole = [parameters[1]["recipe"] | told[0]] if told else []
+        assert bool(told) == (name in ("prepare", "train"))
+        assert all(one["runId"] == parameters[1]["config"]["runId"] for one in whole)
+        for one in whole:
+            assert contract.RunConfig.model_validate(one).version == builders.version(2).name
+    assert platform(rendered[0])["fingerprint"] == platform(rendered[0])["prepare"]
+
+
+def test_gates_and_the_serving_version_are_no_part_of_the_recipe() -> None:
+    judged = {"evaluation": {"metrics": ["accuracy"], "gates": [{"metric": "accuracy", "compareTo": "Serving"}]}}
+    spec = api.parse_spec(api_cases.changed(builders.DIGITS, {"training": {"cache": True}} | judged))
+    config = {"evaluation": {"metrics": ["accuracy"], "gates": [1], "compareWith": {}}, "model": "m", "version": "m-v1"}
+    found = training.parameters_of(builders.version(training=training.frozen(spec)), config)
+    assert json.loads(found["recipe"]) == {"evaluation": {"metrics": ["accuracy"]}, "model": "m"}
 
 
 def test_the_same_version_gives_the_same_documents() -> None:
