@@ -83,13 +83,15 @@ def _everywhere(task: Any) -> None:
 
 
 def _reads_data(task: Any) -> None:
-    """The Secret of the data, and the ConfigMap that may be the data."""
+    """The Secret of the data, and the ConfigMap or the volume that it may be in."""
     _secret(task, contract.DATA_SECRET_PLACEHOLDER, contract.DATA_ENV_PREFIX)
     kubernetes.use_config_map_as_env(
         task,
         config_map_name=contract.DATA_CONFIGMAP_PLACEHOLDER,
         config_map_key_to_env={contract.DATA_CONFIGMAP_KEY_PLACEHOLDER: contract.DATA_INLINE_ENV},
     )
+    kubernetes.mount_pvc(task, pvc_name=contract.DATA_CLAIM_PLACEHOLDER, mount_path=contract.DATA_VOLUME)
+    task.set_env_variable(contract.DATA_VOLUME_ENV, contract.DATA_VOLUME)
 
 
 def _secret(task: Any, name: str, prefix: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from sklearn_operator import api
-from sklearn_operator.core import observed, quantities, training
+from sklearn_operator.core import datasets, observed, quantities, training
 from sklearn_operator.core.settings import Settings
 from sklearn_steps import contract
 
@@ -114,6 +114,7 @@ def _belong(container: dict[str, Any], config: observed.Json) -> None:
 def _connect(executor: dict[str, Any], inputs: Mapping[str, Any], settings: Settings) -> None:
     data = inputs.get("data") or {}
     config_map = (data.get("source") or {}).get("configMap")
+    claim = datasets.claim(str((data.get("source") or {}).get("uri") or ""))
     names = {
         contract.STORE_SECRET_PLACEHOLDER: settings.store_secret,
         contract.DATA_SECRET_PLACEHOLDER: data.get("credentialsSecret"),
@@ -128,10 +129,15 @@ def _connect(executor: dict[str, Any], inputs: Mapping[str, Any], settings: Sett
         if config_map:
             keys = [{**key, "configMapKey": config_map["key"]} for key in entry["keyToEnv"]]
             maps.append(_named({**entry, "keyToEnv": keys}, "configMapName", config_map["name"]))
-    for field, entries in (("secretAsEnv", secrets), ("configMapAsEnv", maps)):
+    volumes = [_mounted(entry, claim) for entry in executor.get("pvcMount", []) if claim]
+    for field, entries in (("secretAsEnv", secrets), ("configMapAsEnv", maps), ("pvcMount", volumes)):
         executor.pop(field, None)
         if entries:
             executor[field] = entries
+
+
+def _mounted(entry: dict[str, Any], claim: str) -> dict[str, Any]:
+    return {**entry, "constant": claim, "pvcNameParameter": {"runtimeValue": {"constant": claim}}}
 
 
 def _place(executor: dict[str, Any], options: Mapping[str, Any]) -> None:

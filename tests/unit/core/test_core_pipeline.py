@@ -53,6 +53,31 @@ def test_the_layouts() -> None:
     assert sorted(containers(render({"pipeline": {"layout": "Fused"}}))) == ["run-all"]
 
 
+@pytest.mark.parametrize(
+    "pipeline_of, reader", [({}, ["prepare"]), ({"pipeline": {"layout": "Fused"}}, ["run-all"]),
+                            ({"training": {"cache": True}}, ["fingerprint", "prepare"])]
+)  # fmt: skip
+def test_a_claim_is_mounted_where_the_data_is_read(pipeline_of: dict[str, Any], reader: list[str]) -> None:
+    source = {"data.source": {"uri": "pvc://flowers/2026/iris.csv"}, "data.target": "y"}
+    rendered = render(source | pipeline_of)
+    executors = platform(rendered)
+    assert sorted(name for name, item in executors.items() if "pvcMount" in item) == reader
+    for name in reader:
+        assert executors[name]["pvcMount"] == [
+            {"constant": "flowers", "mountPath": contract.DATA_VOLUME,
+             "pvcNameParameter": {"runtimeValue": {"constant": "flowers"}}}
+        ]  # fmt: skip
+        assert {"name": contract.DATA_VOLUME_ENV, "value": contract.DATA_VOLUME} in containers(rendered)[name]["env"]
+    assert all("pvcMount" not in item for item in platform(render(pipeline_of)).values())
+
+
+@pytest.mark.parametrize("change", [{}, {"pipeline": {"layout": "Fused"}}, {"training": {"cache": True}}])
+def test_every_pod_of_a_run_has_requests_and_limits(change: dict[str, Any]) -> None:
+    for container in containers(render(change)).values():
+        named = {"resourceCpuRequest", "resourceCpuLimit", "resourceMemoryRequest", "resourceMemoryLimit"}
+        assert named <= container["resources"].keys()
+
+
 @pytest.mark.parametrize("layout", ["Staged", "Fused"])
 def test_the_base_is_left_alone_and_nothing_of_it_shows_through(layout: str) -> None:
     before = copy.deepcopy(BASE.documents)
@@ -60,7 +85,8 @@ def test_the_base_is_left_alone_and_nothing_of_it_shows_through(layout: str) -> 
     assert BASE.documents == before
     assert "__" not in "".join(names(item, "secretAsEnv", "secretName")[0] for item in platform(rendered).values())
     for placeholder in (contract.STORE_SECRET_PLACEHOLDER, contract.DATA_SECRET_PLACEHOLDER,
-                        contract.DATA_CONFIGMAP_PLACEHOLDER, contract.DATA_CONFIGMAP_KEY_PLACEHOLDER):  # fmt: skip
+                        contract.DATA_CONFIGMAP_PLACEHOLDER, contract.DATA_CONFIGMAP_KEY_PLACEHOLDER,
+                        contract.DATA_CLAIM_PLACEHOLDER):  # fmt: skip
         assert placeholder not in json.dumps([rendered.pipeline, rendered.platform])
 
 
