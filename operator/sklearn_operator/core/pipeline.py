@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import yaml
@@ -19,6 +20,8 @@ from sklearn_operator.core.settings import Settings
 from sklearn_steps import contract
 
 _GIGABYTE = 10**9
+#: The operator ends a run at its timeout and says so; the deadline of a task is for when there is no operator.
+_SLACK = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -141,11 +144,14 @@ def _mounted(entry: dict[str, Any], claim: str) -> dict[str, Any]:
 
 
 def _place(executor: dict[str, Any], options: Mapping[str, Any]) -> None:
-    """On which nodes, and with whose word at the registry."""
+    """On which nodes, with whose word at the registry, and for how long at most."""
     labels = options.get("nodeSelector")
     tolerations = [_toleration(item) for item in options.get("tolerations") or ()]
     secrets = [_named({}, "secretName", str(item["name"])) for item in options.get("imagePullSecrets") or ()]
+    timeout = api.parse_duration(options["timeout"]) + _SLACK if options.get("timeout") else None
     for field, value in (
+        # A 64-bit number is text in the JSON of protobuf.
+        ("activeDeadlineSeconds", str(int(timeout.total_seconds())) if timeout else None),
         ("nodeSelector", {"labels": dict(labels)} if labels else None),
         ("tolerations", tolerations),
         ("imagePullSecret", secrets),

@@ -99,7 +99,7 @@ class Cluster:
     async def _mount(
         self, namespace: str, mounts: list[dict[str, Any]], given: Mapping[str, str], values: dict[str, str]
     ) -> str | None:
-        """Variables that begin with a mount path get the volume's folder (a process has no mounts); else what is wrong."""
+        """Variables that begin with a mount path get the volume's folder, for lack of mounts; else what is wrong."""
         for mount in mounts:
             parameter = (mount.get("pvcNameParameter") or {}).get("runtimeValue") or {}
             name, path = str(parameter.get("constant") or mount.get("constant") or ""), mount["mountPath"]

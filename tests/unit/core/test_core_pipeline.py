@@ -193,6 +193,12 @@ def test_nodes_taints_and_registries_as_the_sdk_writes_them() -> None:
         assert {"nodeSelector", "tolerations", "imagePullSecret"}.isdisjoint(executor)
 
 
+def test_a_task_has_a_deadline_even_if_there_is_no_operator_to_end_it() -> None:
+    assert {item["activeDeadlineSeconds"] for item in platform(render()).values()} == {"3660"}
+    short = platform(render({"training": {"timeout": "5m30s"}}))
+    assert {item["activeDeadlineSeconds"] for item in short.values()} == {"390"}
+
+
 def test_the_service_account() -> None:
     assert render().service_account is None
     assert render({"training": {"serviceAccountName": "trainer"}}).service_account == "trainer"

@@ -87,6 +87,7 @@ def placed() -> None:
     kubernetes.add_toleration(task, "gpu", "Equal", "yes", "NoExecute", 300)
     kubernetes.add_toleration(task, operator="Exists")
     kubernetes.set_image_pull_secrets(task, ["registry", "mirror"])
+    kubernetes.set_timeout(task, 3660)
 
 compiler.Compiler().compile(placed, sys.argv[1])
 """
@@ -107,6 +108,7 @@ def test_the_operator_places_tasks_as_the_sdk_does(tmp_path: Path) -> None:
                 {"operator": "Exists"},
             ],
             "imagePullSecrets": [{"name": "registry"}, {"name": "mirror"}],
+            "timeout": "1h",
         },
     )
     assert executor == wanted
