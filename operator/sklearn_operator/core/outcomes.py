@@ -20,8 +20,8 @@ _NEEDS_A_PERSON = frozenset({"CreateContainerConfigError", "CreateContainerError
 _NOT_STARTED = frozenset({"StartError", "RunContainerError", "ContainerCannotRun"})
 _WORTH_SHOWING = _NEEDS_A_PERSON | _NOT_STARTED | {"ErrImagePull", "ImagePullBackOff", "OOMKilled", "Unschedulable"}
 
-#: What the kubelet says of a Secret or ConfigMap, or a key of it, that a container refers to.
-_MISSING = re.compile('(secret|configmap) "[^"]+" not found|couldn\'t find key', re.IGNORECASE)
+#: What the kubelet says of a Secret or ConfigMap, or a key of it, and the scheduler of a claim, that a pod refers to.
+_MISSING = re.compile('(secret|configmap|persistentvolumeclaim) "[^"]+" not found|couldn\'t find key', re.IGNORECASE)
 _ABSENT_CLAIM = 'persistentvolumeclaim "[^"]*" not found'
 
 _PROGRESS_LIMIT = 64 * 1024
