@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib.metadata
 import logging
 import platform
 import sys
@@ -47,6 +48,7 @@ def load(directory: Path, name: str, version: str | None, sha256: str | None) ->
         raise errors.ArtifactError(
             f"metadata.json has formatVersion {metadata.get('formatVersion')!r}, this runtime reads {FORMAT_VERSION}"
         )
+    _check_packages(metadata.get("needs") or ())
     recorded = golden.parse(_document(directory / "golden.json"))
     estimator = _verified(directory / "model.joblib", metadata, sha256)
     model = predictor.Predictor(estimator, recorded.outputs)
@@ -85,6 +87,24 @@ def _document(path: Path) -> Mapping[str, Any]:
     if not isinstance(content, dict):
         raise errors.ArtifactError(f"{path.name} is not a JSON object")
     return content
+
+
+def _check_packages(needed: Sequence[str]) -> None:
+    """Packages that the model was fitted with and that its image lacked."""
+    missing = [text for text in needed if not _has(str(text).partition("==")[0])]
+    if missing:
+        raise errors.ArtifactError(
+            f"the model cannot be loaded without {', '.join(map(str, missing))} of training.requirements, which this "
+            "image lacks: remove spec.serving, or serve with an image that has it"
+        )
+
+
+def _has(name: str) -> bool:
+    try:
+        importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _verified(path: Path, metadata: Mapping[str, Any], expected: str | None) -> Any:

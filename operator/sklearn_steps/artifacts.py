@@ -78,7 +78,7 @@ def _logger(metrics: Metrics, classification: Classification, card: Artifact) ->
 
 
 def _describe(config: str, model: Artifact) -> None:
-    parsed = contract.RunConfig.model_validate_json(config)
+    parsed = contract.RunConfig.model_validate_json(tasks.whole(config))
     model.metadata |= {
         "framework": "scikit-learn",
         "estimator": parsed.final.class_,

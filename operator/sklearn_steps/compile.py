@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-LAYOUTS = ("staged", "fused")
+LAYOUTS = ("staged", "fused", "cached")
 
 
 def compiled(layout: str) -> str:
@@ -31,7 +31,7 @@ def folder() -> Path:
 
 
 def main() -> int:
-    """Write both layouts."""
+    """Write all layouts."""
     parser = argparse.ArgumentParser(prog="python -m sklearn_steps.compile", description="Compile the pipelines.")
     parser.add_argument("--output", type=Path, default=folder())
     output: Path = parser.parse_args().output

@@ -43,19 +43,25 @@ AWS_REQUIRED_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 AWS_OPTIONAL_KEYS = ("AWS_ENDPOINT_URL", "AWS_REGION")
 AWS_KEYS = AWS_REQUIRED_KEYS + AWS_OPTIONAL_KEYS
 DATA_INLINE_ENV = "SKLEARN_DATA_INLINE"
+DATA_VOLUME_ENV = "SKLEARN_DATA_VOLUME"  # where the claim of pvc:// is mounted
+DATA_VOLUME = "/mnt/sklearn-data"
 CPU_LIMIT_ENV = "SKLEARN_CPU_LIMIT"
 MEMORY_LIMIT_ENV = "SKLEARN_MEMORY_LIMIT"  # in bytes
+# Which run a task belongs to that is told the recipe only, so that the same recipe is the same task (JSON, RUN_FIELDS).
+RUN_ENV = "SKLEARN_RUN"
+RUN_FIELDS = ("version", "number", "runId", "attempt", "artifactUri")
 
 # Names in the compiled pipelines that the operator replaces by the version's own, or drops with their entry.
-# The store's Secret is on every executor; the data Secret and the ConfigMap are on prepare, and on run-all when fused.
+# The store's Secret is on every executor; the data's Secret, ConfigMap and claim are on those that read the data.
 STORE_SECRET_PLACEHOLDER = "__STORE_SECRET__"
 DATA_SECRET_PLACEHOLDER = "__DATA_SECRET__"
 DATA_CONFIGMAP_PLACEHOLDER = "__DATA_CONFIGMAP__"
 DATA_CONFIGMAP_KEY_PLACEHOLDER = "__DATA_CONFIGMAP_KEY__"
+DATA_CLAIM_PLACEHOLDER = "__DATA_CLAIM__"
 
 MESSAGE_LIMIT = documents.MESSAGE_LIMIT
 
-Step = Literal["prepare", "train", "evaluate", "publish"]
+Step = Literal["fingerprint", "prepare", "train", "evaluate", "publish"]
 EstimatorType = Literal["classifier", "regressor", "clusterer", "outlier_detector"]
 
 ShortText = documents.ShortText
@@ -118,6 +124,9 @@ class RunConfig(_Strict):
     estimator: recipe.EstimatorSpec | None = None
     pipeline: Annotated[tuple[recipe.PipelineStep, ...], pydantic.Field(min_length=1)] | None = None
     packages: tuple[str, ...] = ()  # besides scikit-learn, that the operator's settings allow
+    requirements: tuple[str, ...] = ()  # each ``name==version``, to be installed in the task
+    served: bool = False
+    compress: Annotated[int, pydantic.Field(ge=0, le=9)] = 0
     tuning: Tuning | None = None
     evaluation: Evaluation = Evaluation()
     artifact_uri: Annotated[str, pydantic.Field(pattern="/$")]
@@ -211,6 +220,7 @@ class Metadata(_Document):
     size: int
     versions: dict[str, str]
     outputs: list[str]
+    needs: tuple[str, ...] = ()  # each ``name==version``, which the image of the training lacked
     tuning: contract_tuning.TuningResult | None = None
     training_hash: str
     run_id: str

@@ -14,6 +14,7 @@ from typing import Any
 
 from sklearn_steps import (
     card,
+    changes,
     contract,
     curves,
     encode,
@@ -52,7 +53,8 @@ def evaluate(config: contract.RunConfig, fitted: train.Fitted, part: parts.Part)
         compared = predecessor.compare(config, part, training)
         drawn = curves.draw(fitted.model, part, training, answers)
         seen, weight, left_out = _pictured(config, fitted, answers, drawn, next(iter(metrics), None))
-    notes = [*training.notes, *notes, *train.said(caught, "while judging")]
+    changed = changes.since(config.previous, training.about.profile)
+    notes = [*_reused(config, training), *training.notes, *changed, *notes, *train.said(caught, "while judging")]
     headline = next(iter(metrics), None)
     judged = gates.judge(config.evaluation.gates, metrics, compared)
     evaluation = parts.Evaluation(metrics=metrics, headline=headline, notes=notes, compared_with=compared, gates=judged)
@@ -64,6 +66,12 @@ def evaluate(config: contract.RunConfig, fitted: train.Fitted, part: parts.Part)
     material = card.Material(config, training, evaluation, golden, drawn, seen, weight, left_out)
     documents[contract.CARD] = card.render(material).encode()
     return Judged(evaluation, drawn, documents)
+
+
+def _reused(config: contract.RunConfig, training: parts.Training) -> list[str]:
+    if training.run_id == config.run_id:
+        return []
+    return [f"training.cache: data and recipe are those of run {training.run_id}, whose model this is"]
 
 
 def _pictured(

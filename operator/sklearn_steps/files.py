@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from sklearn_steps import contract, errors, objectstore, web
+from sklearn_steps import contract, errors, objectstore, volumes, web
 
 _FIELD = "data.source.uri"
 _MOST_OBJECTS = 10_000
@@ -50,7 +50,10 @@ def of_uri(uri: str, hosts: tuple[str, ...], folder: Path, env: Mapping[str, str
         path = folder / "0"
         digest = web.fetch(uri, hosts, path, room)
         return Files((File(uri.partition("?")[0], path),), digest)
-    location = objectstore.Location(uri, objectstore.Credentials.data(env), _FIELD)
+    if uri.startswith("pvc://"):
+        location: objectstore.Location = volumes.Volume.of(uri, _FIELD, env)
+    else:
+        location = objectstore.Location(uri, objectstore.Credentials.data(env), _FIELD)
     if uri.endswith("/"):
         return _prefix(location, folder, room)
     path = folder / "0"

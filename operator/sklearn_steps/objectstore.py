@@ -49,6 +49,8 @@ class Credentials:
 
     @property
     def origin(self) -> str:
+        if not self.prefix:
+            return "owner and mode of the file, which the task's user must be able to read"
         own = self.prefix == contract.DATA_ENV_PREFIX
         return "the Secret of data.credentialsSecret" if own else "the namespace's store Secret"
 
@@ -69,13 +71,13 @@ class Location:
         self.field = field
         self._credentials = credentials
         scheme, _, rest = uri.partition("://")
-        self._bucket, _, self.key = rest.partition("/") if scheme == "s3" else ("", "", rest.lstrip("/"))
+        self._bucket, _, self.key = rest.partition("/") if scheme in ("s3", "pvc") else ("", "", rest.lstrip("/"))
         if store is not None:
             self._store: Any = store
         elif scheme == "s3":
             self._store = self._s3()
         elif scheme == "file":
-            self._store = _folder()
+            self._store = folder("/")
         else:
             raise errors.UserError("UnsupportedUri", f"{field} {uri}: only s3://bucket/key is read here")
 
@@ -256,7 +258,8 @@ def _code(error: BaseException) -> str:
     return found[1] if found else ""
 
 
-def _folder() -> Any:
+def folder(path: str | Path) -> Any:
+    """A store of the files below a local folder."""
     from obstore.store import LocalStore
 
-    return LocalStore("/")
+    return LocalStore(path)

@@ -117,9 +117,10 @@ class LearningCurve(pydantic.BaseModel):
 class Training(pydantic.BaseModel):
     """What is known of a fitted model besides its bytes.
 
-    ``left_out``: what the card would have shown, had it not been too expensive.
+    ``run_id``: of the run that fitted it. ``left_out``: what the card would have shown, had it not been too expensive.
     """
 
+    run_id: str
     about: About
     estimator: str
     estimator_type: contract.EstimatorType
@@ -129,6 +130,7 @@ class Training(pydantic.BaseModel):
     fit_seconds: float
     versions: dict[str, str]
     requirements: list[str]
+    needs: list[str] = []
     notes: list[str]
     tuning: Tuning | None = None
     cross_validation: contract.CrossValidated | None = None

@@ -1,4 +1,5 @@
-"""The steps as Kubeflow Pipelines v2 components, in two layouts: staged (a visible DAG) and fused (one task).
+"""The steps as Kubeflow Pipelines v2 components, in three layouts: staged (a visible DAG), fused (one task) and cached
+(staged, where prepare and train are skipped as long as their inputs stay the same).
 
 Invariant: a component's body is one import and one call, so that a pipeline is the same code as the command line. What
 differs from model to model (image, resources, retries, Secrets) is put into the compiled documents by the operator,
@@ -20,10 +21,17 @@ _IMAGE = f"ghcr.io/sklearn-operator/trainer:{metadata.version('sklearn-operator'
 
 
 @dsl.component(base_image=_IMAGE, install_kfp_package=False)
-def prepare(config: str, train_data: Output[Dataset], test_data: Output[Dataset]) -> None:
+def fingerprint(config: str) -> str:
     from sklearn_steps import tasks
 
-    tasks.prepare(config, train_data.path, test_data.path)
+    return tasks.fingerprint(config)
+
+
+@dsl.component(base_image=_IMAGE, install_kfp_package=False)
+def prepare(config: str, train_data: Output[Dataset], test_data: Output[Dataset], data: str = "") -> None:
+    from sklearn_steps import tasks
+
+    tasks.prepare(config, train_data.path, test_data.path, data)
 
 
 @dsl.component(base_image=_IMAGE, install_kfp_package=False)
@@ -75,13 +83,15 @@ def _everywhere(task: Any) -> None:
 
 
 def _reads_data(task: Any) -> None:
-    """The Secret of the data, and the ConfigMap that may be the data."""
+    """The Secret of the data, and the ConfigMap or the volume that it may be in."""
     _secret(task, contract.DATA_SECRET_PLACEHOLDER, contract.DATA_ENV_PREFIX)
     kubernetes.use_config_map_as_env(
         task,
         config_map_name=contract.DATA_CONFIGMAP_PLACEHOLDER,
         config_map_key_to_env={contract.DATA_CONFIGMAP_KEY_PLACEHOLDER: contract.DATA_INLINE_ENV},
     )
+    kubernetes.mount_pvc(task, pvc_name=contract.DATA_CLAIM_PLACEHOLDER, mount_path=contract.DATA_VOLUME)
+    task.set_env_variable(contract.DATA_VOLUME_ENV, contract.DATA_VOLUME)
 
 
 def _secret(task: Any, name: str, prefix: str) -> None:
@@ -101,6 +111,22 @@ def staged(config: str) -> None:
     _reads_data(prepared)
     for task in (prepared, trained, judged, published):
         _everywhere(task)
+
+
+@dsl.pipeline(name=NAME, description="Trains, evaluates and publishes one version, anew where data or recipe changed.")
+def cached(config: str, recipe: str) -> None:
+    """Staged, after a look at the data: prepare and train know their inputs, and not which run they belong to."""
+    known = fingerprint(config=config)
+    prepared = prepare(config=recipe, data=known.output)
+    trained = train(config=recipe, train_data=prepared.outputs["train_data"])
+    judged = evaluate(config=config, model=trained.outputs["model"], test_data=prepared.outputs["test_data"])
+    published = publish(config=config, model=trained.outputs["model"], evaluation=judged.outputs["evaluation"])
+    _reads_data(known)
+    _reads_data(prepared)
+    for task in (known, prepared, trained, judged, published):
+        _everywhere(task)
+    for task in (prepared, trained):
+        task.set_caching_options(True)
 
 
 @dsl.pipeline(name=NAME, description="Trains and publishes one version of a SklearnModel in a single task.")

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from sklearn_steps import (
-    changes,
     composing,
     contract,
     encode,
@@ -46,7 +45,6 @@ def prepare(config: contract.RunConfig, env: Mapping[str, str] = os.environ) -> 
     if config.data.weight is not None:
         _check_weights(sides[0], config, estimator)
     about.profile = profile.describe(sides[0])
-    about.notes += changes.since(config.previous, about.profile, env)
     return sides[0], sides[1]
 
 

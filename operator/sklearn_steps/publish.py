@@ -34,7 +34,7 @@ def publish(config: contract.RunConfig, model: Path, evaluation: Path, target: o
     result = _result(config, training, judged, artifact, now)
     written = target.put_child(contract.MODEL, model / contract.MODEL)
     target.put_child(contract.METADATA, contract.dump(_metadata(config, training, artifact, now)))
-    target.put_child(contract.REQUIREMENTS, "".join(f"{line}\n" for line in training.requirements).encode())
+    target.put_child(contract.REQUIREMENTS, _requirements(training).encode())
     for name in (contract.METRICS, contract.SCHEMA, contract.GOLDEN, contract.CARD):
         target.put_child(name, (evaluation / name).read_bytes())
     if training.tuning is not None:
@@ -46,6 +46,12 @@ def publish(config: contract.RunConfig, model: Path, evaluation: Path, target: o
     if target.tag(contract.MODEL) != written:
         target.put_child(contract.MODEL, model / contract.MODEL)
     return result
+
+
+def _requirements(training: parts.Training) -> str:
+    """What pip rebuilds the environment of the model from, on the Python that is named first."""
+    lines = [f"# Python {training.versions['python']}", *training.requirements]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _others(config: contract.RunConfig, target: objectstore.Location, artifact: contract.Artifact) -> contract.Result:
@@ -127,6 +133,7 @@ def _metadata(
         size=artifact.size,
         versions=training.versions,
         outputs=training.outputs,
+        needs=tuple(training.needs),
         tuning=training.tuning.result if training.tuning else None,
         training_hash=config.training_hash,
         run_id=config.run_id,

@@ -70,6 +70,15 @@ def fetch(config: contract.RunConfig, env: Mapping[str, str] = os.environ) -> Ar
         return Table(frame, found.sha256)
 
 
+def digest(config: contract.RunConfig, env: Mapping[str, str] = os.environ) -> str:
+    """The sha256 that ``fetch`` would tell, of bytes that are read and not understood."""
+    data = config.data
+    if data.source.builtin is not None:
+        return _builtin(data.source.builtin, data).sha256
+    with tempfile.TemporaryDirectory() as scratch:
+        return _files(config, Path(scratch), env).sha256
+
+
 def _files(config: contract.RunConfig, folder: Path, env: Mapping[str, str]) -> files.Files:
     from sklearn_steps import files
 

@@ -7,18 +7,19 @@ says the same as its last line on stderr, and ends the process with a code that 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pydantic
 
-from sklearn_steps import contract, contract_tuning, errors, objectstore, progress, threads
+from sklearn_steps import contract, contract_tuning, errors, objectstore, progress, requirements, threads
 
 if TYPE_CHECKING:
     from sklearn_steps import evaluate as judging
@@ -27,30 +28,42 @@ Folder = str | Path
 Log = Callable[["judging.Judged"], None]
 
 
-def prepare(config: str, train_data: Folder, test_data: Folder) -> None:
-    """Fetch, check, split."""
-    with _reported(config, "prepare") as (parsed, _):
+def fingerprint(config: str) -> str:
+    """The sha256 of the data, by which a pipeline knows whether it has prepared and trained with it before."""
+    with _reported(config, "fingerprint") as (parsed, _):
+        from sklearn_steps import sources
+
+        return sources.digest(parsed)
+
+
+def prepare(config: str, train_data: Folder, test_data: Folder, data: str = "") -> None:
+    """Fetch, check, split; ``data`` is the sha256 that was found before, if anybody looked."""
+    with _reported(config, "prepare") as (parsed, _), requirements.installed(parsed):
         from sklearn_steps import parts
         from sklearn_steps import prepare as step
 
-        for part, folder in zip(step.prepare(parsed), (train_data, test_data), strict=True):
-            parts.save(part, Path(folder))
+        train_part, test_part = step.prepare(parsed)
+        if data and train_part.about.sha256 != data:
+            text = f"{train_part.about.source}: the data changed while it was read; nothing is kept of it"
+            raise errors.TransientError("DataChanged", text)
+        parts.save(train_part, Path(train_data))
+        parts.save(test_part, Path(test_data))
 
 
 def train(config: str, train_data: Folder, model: Folder) -> None:
     """Build and fit."""
-    with _reported(config, "train") as (parsed, _):
+    with _reported(config, "train") as (parsed, _), requirements.installed(parsed) as added:
         from sklearn_steps import parts
         from sklearn_steps import train as step
 
         with _progress(parsed) as tell:
-            fitted = step.train(parsed, parts.load(Path(train_data)), tell)
-        step.save(fitted, Path(model))
+            fitted = step.train(parsed, parts.load(Path(train_data)), tell, added)
+        step.save(fitted, Path(model), parsed.compress)
 
 
 def evaluate(config: str, model: Folder, test_data: Folder, evaluation: Folder, log: Log | None = None) -> None:
     """Judge; ``log`` gets the judgement for the pipeline's own artifacts."""
-    with _reported(config, "evaluate") as (parsed, _):
+    with _reported(config, "evaluate") as (parsed, _), requirements.installed(parsed):
         from sklearn_steps import evaluate as step
         from sklearn_steps import parts
         from sklearn_steps import train as training
@@ -72,25 +85,36 @@ def publish(config: str, model: Folder, evaluation: Folder) -> None:
 
 def run_all(config: str, model: Folder | None = None, log: Log | None = None) -> None:
     """All four in one process; what is in memory stays there."""
-    with _reported(config, "prepare") as (parsed, at), tempfile.TemporaryDirectory() as scratch:
-        from sklearn_steps import evaluate as evaluating
-        from sklearn_steps import prepare as preparing
-        from sklearn_steps import publish as publishing
-        from sklearn_steps import train as training
+    with _reported(config, "prepare") as (parsed, at), requirements.installed(parsed) as added:
+        _all(parsed, at, added, Path(model) if model else None, log)
 
-        train_part, test_part = preparing.prepare(parsed)
+
+def _all(
+    config: contract.RunConfig,
+    at: Callable[[contract.Step], None],
+    added: Mapping[str, str],
+    model: Path | None,
+    log: Log | None,
+) -> None:
+    from sklearn_steps import evaluate as evaluating
+    from sklearn_steps import prepare as preparing
+    from sklearn_steps import publish as publishing
+    from sklearn_steps import train as training
+
+    with tempfile.TemporaryDirectory() as scratch:
+        train_part, test_part = preparing.prepare(config)
         at("train")
-        with _progress(parsed) as tell:
-            fitted = training.train(parsed, train_part, tell)
+        with _progress(config) as tell:
+            fitted = training.train(config, train_part, tell, added)
         at("evaluate")
-        judged = evaluating.evaluate(parsed, fitted, test_part)
-        folders = Path(model or Path(scratch, "model")), Path(scratch, "evaluation")
-        training.save(fitted, folders[0])
+        judged = evaluating.evaluate(config, fitted, test_part)
+        folders = model or Path(scratch, "model"), Path(scratch, "evaluation")
+        training.save(fitted, folders[0], config.compress)
         evaluating.save(judged, folders[1])
         if log is not None:
             log(judged)
         at("publish")
-        publishing.publish(parsed, *folders, _target(parsed))
+        publishing.publish(config, *folders, _target(config))
 
 
 @contextlib.contextmanager
@@ -122,9 +146,15 @@ def _reported(text: str, step: contract.Step) -> Iterator[tuple[contract.RunConf
         _end(f"{current[-1]}: {error.reason}: {message}")
 
 
+def whole(text: str) -> str:
+    """The configuration; a recipe gets the run that it is for from the environment, which no cache looks at."""
+    run = os.environ.get(contract.RUN_ENV)
+    return json.dumps(json.loads(text) | json.loads(run)) if run else text
+
+
 def _parsed(text: str, step: contract.Step) -> contract.RunConfig:
     try:
-        return contract.RunConfig.model_validate_json(text)
+        return contract.RunConfig.model_validate_json(whole(text))
     except pydantic.ValidationError as exc:
         first = exc.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))

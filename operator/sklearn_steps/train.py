@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -24,7 +24,9 @@ from sklearn_steps import (
     errors,
     estimators,
     learning,
+    needs,
     parts,
+    requirements,
     scoring,
     sklearn_import,
     targets,
@@ -44,22 +46,28 @@ class Fitted:
     training: parts.Training
 
 
-def train(config: contract.RunConfig, part: parts.Part, tell: contract_tuning.Tell = lambda _: None) -> Fitted:
+def train(
+    config: contract.RunConfig,
+    part: parts.Part,
+    tell: contract_tuning.Tell = lambda _: None,
+    added: Mapping[str, str] | None = None,
+) -> Fitted:
     """Tune where that is asked for, and fit; a UserError says what of the manifest or the data is in the way.
 
-    ``tell`` hears how far the tuning is.
+    ``tell`` hears how far the tuning is. ``added``: packages that the image lacks, version by name.
     """
     sklearn_import.load(part.about.table)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        fitted = _fit(config, part, tell)
+        fitted = _fit(config, part, tell, added or {})
     fitted.training.notes += said(caught, "while fitting")
     return fitted
 
 
-def _fit(config: contract.RunConfig, part: parts.Part, tell: contract_tuning.Tell) -> Fitted:
+def _fit(config: contract.RunConfig, part: parts.Part, tell: contract_tuning.Tell, added: Mapping[str, str]) -> Fitted:
     about, name = part.about, config.final.class_
     estimator = composing.build(config, about.columns)
+    needs.check(config, estimator, added)
     kind = estimators.kind_of(estimator, composing.field(config))
     supervised = kind in ("classifier", "regressor")
     y = _target(config, part, kind)
@@ -81,7 +89,9 @@ def _fit(config: contract.RunConfig, part: parts.Part, tell: contract_tuning.Tel
     except (ValueError, TypeError, ArithmeticError, AttributeError, LookupError) as exc:
         raise encode.explained(exc, part.X, about, name) from exc
     seconds = time.perf_counter() - started
-    training = _training(config, model, kind, about, seconds, notes)
+    needed = needs.check(config, model, added)
+    training = _training(config, model, kind, about, seconds, [*notes, *needs.note(needed)], added)
+    training.needs = needed
     if tuned is not None:
         training.tuning = tuned.record
         training.params |= parts.json_safe(tuned.params)
@@ -104,12 +114,12 @@ def _target(config: contract.RunConfig, part: parts.Part, kind: contract.Estimat
     return targets.checked(part.y, about, kind, "the training part", advice)
 
 
-def save(fitted: Fitted, folder: Path) -> None:
-    """Write the model and what is known of it."""
+def save(fitted: Fitted, folder: Path, compress: int = 0) -> None:
+    """Write the model and what is known of it; ``compress`` is joblib's."""
     import joblib
 
     folder.mkdir(parents=True, exist_ok=True)
-    joblib.dump(fitted.model, folder / contract.MODEL)
+    joblib.dump(fitted.model, folder / contract.MODEL, compress=compress)
     parts.write(fitted.training, folder / parts.TRAINING)
 
 
@@ -157,12 +167,14 @@ def _training(
     about: parts.About,
     seconds: float,
     notes: list[str],
+    added: Mapping[str, str],
 ) -> parts.Training:
     classes = getattr(model, "classes_", None)
     others = _others(model, config.packages)
     libraries = (*_LIBRARIES, *others, "pandas") if about.table else (*_LIBRARIES, *others)
     versions = {name: metadata.version(name) for name in libraries}
     return parts.Training(
+        run_id=config.run_id,
         about=about,
         estimator=config.final.class_,
         estimator_type=kind,
@@ -177,6 +189,6 @@ def _training(
             "joblib": versions["joblib"],
         }
         | ({"pandas": versions["pandas"]} if about.table else {}),
-        requirements=[f"{name}=={version}" for name, version in sorted(versions.items())],
+        requirements=requirements.pinned([*versions, *added]),
         notes=[*about.notes, *notes],
     )

@@ -19,6 +19,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[worlds.World]:
     """Everything but the operator."""
     os.environ["SKLEARN_SANDBOX_AUDIT"] = "1"
     home = tmp_path_factory.mktemp("world")
+    # Where the images of this world find packages: in one folder, and nowhere else.
+    os.environ |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(home / "wheels"), "PIP_CONFIG_FILE": os.devnull}
+    (home / "wheels").mkdir()
     with embedded.cluster(home, only=None, without={"operator"}) as cluster:
         yield worlds.World(cluster)
 

@@ -69,7 +69,8 @@ IMAGE = Pattern(
 )
 REQUIREMENT = Pattern(
     r"^[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9,._-]+\])?==[A-Za-z0-9.!+_-]+$",
-    "must be pinned exactly, such as pandas==2.3.3",
+    "must be one package pinned exactly, such as pandas==2.3.3, without address, option, hash or marker; what no index "
+    "has belongs into an image of your own (spec.training.image)",
 )
 GIT_URL = Pattern(
     r"^https?://[^/@\s]+/\S+$",

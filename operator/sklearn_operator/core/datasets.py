@@ -5,13 +5,14 @@ Invariant: what depends on the rows is for the task to say; what does not is sai
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
 from sklearn_operator import api
-from sklearn_operator.api import Problem
+from sklearn_operator.api import Problem, fields
 from sklearn_operator.core import parameters
 from sklearn_operator.core.settings import Settings
 from sklearn_steps import contract, hosts
@@ -22,6 +23,7 @@ def problems(data: api.DataSpec, settings: Settings) -> Iterator[Problem]:
     uri = data.source.uri or ""
     if uri.startswith(("http://", "https://")):
         yield from _host(uri, settings)
+    yield from _volume(uri)
     if data.credentials_secret and not uri.startswith("s3://"):
         text = "is for s3:// only: remove it"
         yield Problem("spec.data.credentialsSecret", api.show(data.credentials_secret), text)
@@ -42,6 +44,25 @@ def _host(uri: str, settings: Settings) -> Iterator[Problem]:
         )
 
 
+def claim(uri: str) -> str | None:
+    """The PersistentVolumeClaim of ``pvc://claim/path``."""
+    return uri.removeprefix("pvc://").partition("/")[0] if uri.startswith("pvc://") else None
+
+
+def _volume(uri: str) -> Iterator[Problem]:
+    """A claim in the same namespace and a path inside of it."""
+    name = claim(uri)
+    if name is None:
+        return
+    where, path = "spec.data.source.uri", uri.removeprefix(f"pvc://{name}/")
+    if len(name) > 253 or not re.fullmatch(fields.OBJECT_NAME.expression, name):
+        text = f"{api.show(name)} is no name of a PersistentVolumeClaim; write pvc://claim/path.csv"
+        yield Problem(where, api.show(uri), text)
+    if any(part in ("", ".", "..") for part in path.removesuffix("/").split("/")) and path:
+        text = "the path has to lie inside the volume, without empty parts, '.' and '..'"
+        yield Problem(where, api.show(uri), text)
+
+
 def _format(data: api.DataSpec) -> Iterator[Problem]:
     """The format of a file, where it is named by its suffix."""
     source = data.source
@@ -49,7 +70,7 @@ def _format(data: api.DataSpec) -> Iterator[Problem]:
     if not name:
         return
     path = urlsplit(name).path if source.uri else name
-    if path.endswith("/") and name.startswith("s3://"):
+    if path.endswith("/") and name.startswith(("s3://", "pvc://")):
         return  # a prefix: its objects tell
     kind = data.format or contract.SUFFIXES.get(PurePosixPath(path).suffix.lower())
     if kind is None:

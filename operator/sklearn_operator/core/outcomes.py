@@ -20,8 +20,9 @@ _NEEDS_A_PERSON = frozenset({"CreateContainerConfigError", "CreateContainerError
 _NOT_STARTED = frozenset({"StartError", "RunContainerError", "ContainerCannotRun"})
 _WORTH_SHOWING = _NEEDS_A_PERSON | _NOT_STARTED | {"ErrImagePull", "ImagePullBackOff", "OOMKilled", "Unschedulable"}
 
-#: What the kubelet says of a Secret or ConfigMap, or a key of it, that a container refers to.
-_MISSING = re.compile('(secret|configmap) "[^"]+" not found|couldn\'t find key', re.IGNORECASE)
+#: What the kubelet says of a Secret or ConfigMap, or a key of it, and the scheduler of a claim, that a pod refers to.
+_MISSING = re.compile('(secret|configmap|persistentvolumeclaim) "[^"]+" not found|couldn\'t find key', re.IGNORECASE)
+_ABSENT_CLAIM = 'persistentvolumeclaim "[^"]*" not found'
 
 _PROGRESS_LIMIT = 64 * 1024
 _TOO_LARGE = (
@@ -93,7 +94,7 @@ def cause(outcome: observed.Outcome | None, troubles: Sequence[observed.PodTroub
 def hopeless(troubles: Sequence[observed.PodTrouble], now: datetime, grace: timedelta) -> observed.PodTrouble | None:
     """A pod that will not start until a person acts, once that has lasted longer than a passing hiccup."""
     for trouble in troubles:
-        needs_a_person = trouble.reason in _NEEDS_A_PERSON or _over_the_limit(trouble)
+        needs_a_person = trouble.reason in _NEEDS_A_PERSON or _over_the_limit(trouble) or _no_claim(trouble)
         if needs_a_person and (trouble.since is None or now - trouble.since >= grace):
             return trouble
     return None
@@ -108,6 +109,11 @@ def from_pods(troubles: Sequence[observed.PodTrouble]) -> dict[str, Any] | None:
             too_large = _over_the_limit(trouble)
             return {"step": "run", "reason": wording.reason(trouble.reason), "message": message, "permanent": too_large}
     return None
+
+
+def _no_claim(trouble: observed.PodTrouble) -> bool:
+    """The scheduler's words for a PersistentVolumeClaim that does not exist."""
+    return trouble.reason == "Unschedulable" and re.search(_ABSENT_CLAIM, trouble.message) is not None
 
 
 def _over_the_limit(trouble: observed.PodTrouble) -> bool:

@@ -9,16 +9,19 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import yaml
 
 from sklearn_operator import api
-from sklearn_operator.core import observed, quantities, training
+from sklearn_operator.core import datasets, observed, quantities, training
 from sklearn_operator.core.settings import Settings
 from sklearn_steps import contract
 
 _GIGABYTE = 10**9
+#: The operator ends a run at its timeout and says so; the deadline of a task is for when there is no operator.
+_SLACK = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,14 @@ class BasePipelines:
         return cls(documents)
 
 
-def render(base: BasePipelines, version: observed.Version, settings: Settings) -> Rendered:
-    """The documents for one version."""
+def render(
+    base: BasePipelines, version: observed.Version, settings: Settings, config: observed.Json | None = None
+) -> Rendered:
+    """The documents for one version; ``config`` is what its run is told, where that is cached."""
     inputs = version.training
     layout = str((inputs.get("pipeline") or {}).get("layout") or "Staged")
-    pipeline, platform = copy.deepcopy(base.documents[layout])
+    cached = training.cached(version)
+    pipeline, platform = copy.deepcopy(base.documents["Cached" if cached else layout])
     options = inputs.get("training") or {}
     for executor in pipeline["deploymentSpec"]["executors"].values():
         _shape(executor["container"], training.image(version, settings), _resources(options, settings))
@@ -59,6 +65,9 @@ def render(base: BasePipelines, version: observed.Version, settings: Settings) -
         _place(executor, options)
     for task in pipeline["root"]["dag"]["tasks"].values():
         _retry(task, options.get("retries") or {})
+        if cached and config is not None and task["cachingOptions"].get("enableCache"):
+            executor = pipeline["components"][task["componentRef"]["name"]]["executorLabel"]
+            _belong(pipeline["deploymentSpec"]["executors"][executor]["container"], config)
     return Rendered(pipeline, platform, options.get("serviceAccountName"))
 
 
@@ -99,9 +108,16 @@ def _shape(container: dict[str, Any], image: str, resources: Mapping[str, Mappin
     container["env"] = [*environment, *({"name": name, "value": value} for name, value in own.items())]
 
 
+def _belong(container: dict[str, Any], config: observed.Json) -> None:
+    """What a cached task must know to report a failure, where the cache does not look: not among its parameters."""
+    run = {name: config[name] for name in contract.RUN_FIELDS}
+    container["env"] = [*container["env"], {"name": contract.RUN_ENV, "value": training.encode_config(run)}]
+
+
 def _connect(executor: dict[str, Any], inputs: Mapping[str, Any], settings: Settings) -> None:
     data = inputs.get("data") or {}
     config_map = (data.get("source") or {}).get("configMap")
+    claim = datasets.claim(str((data.get("source") or {}).get("uri") or ""))
     names = {
         contract.STORE_SECRET_PLACEHOLDER: settings.store_secret,
         contract.DATA_SECRET_PLACEHOLDER: data.get("credentialsSecret"),
@@ -116,18 +132,26 @@ def _connect(executor: dict[str, Any], inputs: Mapping[str, Any], settings: Sett
         if config_map:
             keys = [{**key, "configMapKey": config_map["key"]} for key in entry["keyToEnv"]]
             maps.append(_named({**entry, "keyToEnv": keys}, "configMapName", config_map["name"]))
-    for field, entries in (("secretAsEnv", secrets), ("configMapAsEnv", maps)):
+    volumes = [_mounted(entry, claim) for entry in executor.get("pvcMount", []) if claim]
+    for field, entries in (("secretAsEnv", secrets), ("configMapAsEnv", maps), ("pvcMount", volumes)):
         executor.pop(field, None)
         if entries:
             executor[field] = entries
 
 
+def _mounted(entry: dict[str, Any], claim: str) -> dict[str, Any]:
+    return {**entry, "constant": claim, "pvcNameParameter": {"runtimeValue": {"constant": claim}}}
+
+
 def _place(executor: dict[str, Any], options: Mapping[str, Any]) -> None:
-    """On which nodes, and with whose word at the registry."""
+    """On which nodes, with whose word at the registry, and for how long at most."""
     labels = options.get("nodeSelector")
     tolerations = [_toleration(item) for item in options.get("tolerations") or ()]
     secrets = [_named({}, "secretName", str(item["name"])) for item in options.get("imagePullSecrets") or ()]
+    timeout = api.parse_duration(options["timeout"]) + _SLACK if options.get("timeout") else None
     for field, value in (
+        # A 64-bit number is text in the JSON of protobuf.
+        ("activeDeadlineSeconds", str(int(timeout.total_seconds())) if timeout else None),
         ("nodeSelector", {"labels": dict(labels)} if labels else None),
         ("tolerations", tolerations),
         ("imagePullSecret", secrets),

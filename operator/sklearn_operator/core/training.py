@@ -14,10 +14,13 @@ from typing import Any
 from sklearn_operator import api
 from sklearn_operator.core import gates, naming, observed, parameters, tuning, typed
 from sklearn_operator.core.settings import Settings
+from sklearn_steps import contract
 
 #: The strings of a JSON text, and the opening brackets of a list that begins with a list.
 _STRING_OR_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?=\[)')
 _ESCAPES = {"[": "\\u005b", "{": "\\u007b", "$": "\\u0024"}
+_OF_THE_RUN = frozenset({*contract.RUN_FIELDS, "trigger", "trainingHash", "previous"})
+_SERVED = "served"
 _HASHED_TRAINING = {"image", "requirements", "seed"}
 
 
@@ -62,12 +65,19 @@ def _run_inputs(spec: api.SklearnModelSpec, **selection: Any) -> dict[str, Any]:
         "evaluation": (spec.evaluation or api.EvaluationSpec()).model_copy(update={"gates": ()}),
         "training": spec.training or api.TrainingSpec(),
         "pipeline": spec.pipeline or api.PipelineSpec(),
+        "artifacts": spec.artifacts or api.ArtifactsSpec(),
     }
-    return {
+    dumped = {
         name: part.model_dump(mode="json", by_alias=True, exclude_none=True, **selection)
         for name, part in parts.items()
         if part is not None
     }
+    return dumped | _served(spec)
+
+
+def _served(spec: api.SklearnModelSpec) -> dict[str, bool]:
+    """Whether a server has to load the model, where that may fail for packages that only its training had."""
+    return {_SERVED: spec.serving is not None} if spec.training and spec.training.requirements else {}
 
 
 def _within(small: Any, large: Any) -> bool:
@@ -97,13 +107,14 @@ def frozen(spec: api.SklearnModelSpec, compared: Mapping[str, str] | None = None
         "evaluation": spec.evaluation,
         "training": spec.training,
         "pipeline": spec.pipeline,
+        "artifacts": spec.artifacts if _explicit(spec.artifacts) else None,
     }
     resolved = {
         name: part.model_dump(mode="json", by_alias=True, exclude_none=True)
         for name, part in parts.items()
         if part is not None
     }
-    return resolved | {gates.COMPARED: dict(compared)} if compared else resolved
+    return resolved | _served(spec) | ({gates.COMPARED: dict(compared)} if compared else {})
 
 
 def run_config(
@@ -139,6 +150,7 @@ def run_config(
         **_about_data(data, version, settings, versions),
         **_trained(frozen_inputs["model"], catalogue),
         **({"packages": sorted(settings.packages)} if settings.packages else {}),
+        **_about_model(frozen_inputs),
         "evaluation": _evaluation(frozen_inputs),
         "artifactUri": artifact_uri(model, version, settings),
     }
@@ -159,6 +171,16 @@ def _about_data(
     return said
 
 
+def _about_model(frozen_inputs: observed.Json) -> dict[str, Any]:
+    """How the model is made and kept, and whether a server has to be able to load it."""
+    said = {
+        "requirements": list((frozen_inputs.get("training") or {}).get("requirements") or []),
+        "served": bool(frozen_inputs.get(_SERVED)),
+        "compress": int((frozen_inputs.get("artifacts") or {}).get("compress") or 0),
+    }
+    return {name: value for name, value in said.items() if value}
+
+
 def _trained(model: Mapping[str, Any], catalogue: parameters.Catalogue) -> dict[str, Any]:
     """The estimator or the pipeline, under its own name."""
     if "pipeline" in model:
@@ -176,6 +198,20 @@ def _evaluation(frozen_inputs: observed.Json) -> dict[str, Any]:
         "compareWith": gates.compares(frozen_inputs),
     }
     return {name: part for name, part in parts.items() if part or name == "metrics"}
+
+
+def cached(version: observed.Version) -> bool:
+    """Whether tasks are to be skipped whose inputs are those of an earlier run."""
+    return bool((version.training.get("training") or {}).get("cache"))
+
+
+def parameters_of(version: observed.Version, config: Mapping[str, Any]) -> dict[str, str]:
+    """The pipeline's parameters: the configuration and, where the run is cached, what of it changes the model."""
+    if not cached(version):
+        return {"config": encode_config(config)}
+    judging = {name: part for name, part in config["evaluation"].items() if name not in ("gates", "compareWith")}
+    recipe = {name: part for name, part in config.items() if name not in _OF_THE_RUN} | {"evaluation": judging}
+    return {"config": encode_config(config), "recipe": encode_config(recipe)}
 
 
 def encode_config(config: Mapping[str, Any]) -> str:

@@ -25,7 +25,6 @@ def problems(spec: api.SklearnModelSpec, settings: Settings) -> Iterator[Problem
             if value != info.get_default(call_default_factory=True, validated_data={}):
                 where = f"{path}.{info.alias or field}"
                 yield Problem(where, api.show(_plain(value), where), _ADVICE)
-    yield from _data(spec.data)
     if spec.tuning is not None and spec.tuning.engine == "Katib":
         text = "not implemented in this release; choose InProcess, or Auto, which is the same for now"
         yield Problem("spec.tuning.engine", "Katib", text)
@@ -41,22 +40,10 @@ def problems(spec: api.SklearnModelSpec, settings: Settings) -> Iterator[Problem
 def _later(spec: api.SklearnModelSpec) -> Iterator[tuple[Any, ...]]:
     """Path, model and the fields of it that have to be left at their defaults."""
     yield "spec.model", spec.model, "script", "pretrained"
-    yield (
-        "spec.training", spec.training, "requirements", "cache",
-    )  # fmt: skip
-    yield "spec.artifacts", spec.artifacts, "uri", "credentials_secret", "compress"
+    yield "spec.artifacts", spec.artifacts, "uri", "credentials_secret"
     yield "spec.rollout", spec.rollout, "canary"
     if spec.serving is not None:
         yield "spec.serving", spec.serving, "deployment_mode"
-
-
-def _data(data: api.DataSpec | None) -> Iterator[Problem]:
-    if data is None:
-        return
-    uri = data.source.uri or ""
-    path = "spec.data.source.uri"
-    if uri.startswith("pvc://"):
-        yield Problem(path, api.show(uri), "pvc:// is not implemented in this release; put the file into the store")
 
 
 def _resources(resources: api.Resources | None) -> Iterator[Problem]:

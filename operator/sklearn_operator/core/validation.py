@@ -16,6 +16,7 @@ from sklearn_operator.core import (
     datasets,
     naming,
     observed,
+    packages,
     parameters,
     quantities,
     schedule,
@@ -77,6 +78,10 @@ def _problems(
     yield from _training(spec.training, settings)
     yield from _rollout(model.key.name, spec.rollout)
     yield from schedule.problems(spec.retraining)
+    if spec.training.cache and spec.pipeline.layout == "Fused":
+        text = "the one task of layout Fused publishes, so it is never skipped: set spec.pipeline.layout: Staged"
+        yield Problem("spec.training.cache", "true", text)
+    yield from packages.problems(spec.training, catalogue)
     if spec.serving is not None:
         yield from _serving(model.key.name, spec.serving)
 

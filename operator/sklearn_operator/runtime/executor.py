@@ -161,7 +161,7 @@ class Executor:
     async def _create_run(self, current: Pass, version: observed.Version, run_id: str) -> observed.Run:
         key, known = current.model.key, current.versions.values()
         config = training.run_config(current.model, version, self._settings, self._catalogue, known)
-        rendered = pipeline.render(self._pipelines, version, self._settings)
+        rendered = pipeline.render(self._pipelines, version, self._settings, config)
         return await self._backend.submit(
             namespace=key.namespace,
             run_id=run_id,
@@ -169,7 +169,7 @@ class Executor:
             description=f"{version.name}: {version.trigger_type}, training hash {version.training_hash[:12]}",
             pipeline=rendered.pipeline,
             platform=rendered.platform,
-            parameters={"config": training.encode_config(config)},
+            parameters=training.parameters_of(version, config),
             service_account=rendered.service_account,
         )
 

@@ -13,4 +13,4 @@ def catalogue() -> bytes:
 def pipelines() -> dict[str, str]:
     """The compiled base pipelines by layout."""
     folder = resources.files("sklearn_operator").joinpath("pipelines")
-    return {"Staged": folder.joinpath("staged.yaml").read_text(), "Fused": folder.joinpath("fused.yaml").read_text()}
+    return {layout: folder.joinpath(f"{layout.lower()}.yaml").read_text() for layout in ("Staged", "Fused", "Cached")}

@@ -22,6 +22,8 @@ import psutil
 from sklearn_sandbox import processes, state
 
 _KEPT = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "USER", "LOGNAME", "LD_LIBRARY_PATH", "PYTHONPYCACHEPREFIX", state.MARKER)
+#: How an image would be configured to reach the index of packages.
+_OF_PIP = ("PIP_", "SSL_CERT_", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 _POLL = 0.05
 _GRACE = 3.0
 
@@ -86,6 +88,7 @@ class Children:
         home = self._folder / "home"
         home.mkdir(parents=True, exist_ok=True)
         environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        environment |= {name: value for name, value in os.environ.items() if name.upper().startswith(_OF_PIP)}
         environment["PATH"] = f"{self._python.parent}:{os.environ.get('PATH', os.defpath)}"
         environment["HOME"] = str(home)
         environment["PYTHONUNBUFFERED"] = "1"

@@ -70,6 +70,10 @@ class Cluster:
                 message = reference.read(namespace, seen[key], values)
                 if message:
                     return {}, Trouble(label, image, "CreateContainerConfigError", message)
+            mounts = configured.get(label, {}).get("pvcMount", [])
+            message = await self._mount(namespace, mounts, spec.environment(pipeline, label), values)
+            if message:
+                return {}, Trouble(label, image, UNSCHEDULABLE, f"0/1 nodes are available: {message}.")
             if any(len(f"{name}={value}".encode()) >= _LONGEST_VARIABLE for name, value in values.items()):
                 text = 'failed to start container "main": exec: "sh": argument list too long'
                 return {}, Trouble(label, image, "RunContainerError", text)
@@ -91,6 +95,35 @@ class Cluster:
         if self._api is not None:
             options = {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0}
             await self._call("DELETE", f"/api/v1/namespaces/{namespace}/pods/{pod}", options)
+
+    async def _mount(
+        self, namespace: str, mounts: list[dict[str, Any]], given: Mapping[str, str], values: dict[str, str]
+    ) -> str | None:
+        """Variables that begin with a mount path get the volume's folder, for lack of mounts; else what is wrong."""
+        for mount in mounts:
+            parameter = (mount.get("pvcNameParameter") or {}).get("runtimeValue") or {}
+            name, path = str(parameter.get("constant") or mount.get("constant") or ""), mount["mountPath"]
+            claim = await self._object(f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}")
+            if claim is None:
+                return f'persistentvolumeclaim "{name}" not found'
+            if (claim.get("status") or {}).get("phase") != "Bound":
+                return "pod has unbound immediate PersistentVolumeClaims"
+            volume = await self._object(f"/api/v1/persistentvolumes/{claim['spec']['volumeName']}") or {}
+            source = (volume.get("spec") or {}).get("hostPath") or (volume.get("spec") or {}).get("local")
+            if source is None:
+                return f"persistentvolume {claim['spec']['volumeName']}: this sandbox knows hostPath and local only"
+            for variable, value in given.items():
+                if value == path or value.startswith(f"{path}/"):
+                    values[variable] = source["path"] + value.removeprefix(path)
+        return None
+
+    async def _object(self, path: str) -> dict[str, Any] | None:
+        if self._api is None:
+            return None
+        code, answer = await self._call("GET", path)
+        if code not in (200, 404):
+            raise ClusterError(f"{path}: {code} {answer.get('message')}")
+        return answer if code == 200 else None
 
     async def _has_node(self, labels: Mapping[str, str]) -> bool:
         """Whether a node has all of them, which is what the scheduler would ask (the tasks are no pods here)."""

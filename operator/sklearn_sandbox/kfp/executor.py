@@ -141,6 +141,8 @@ class Executor:
         configured = spec.platform_executors(platform)
         job = {
             "folder": str(folder),
+            # The server looks for earlier tasks in the run's own namespace alone.
+            "cache": str(self._folder / "cache" / execution["namespace"]),
             "pipeline": pipeline,
             "parameters": execution["parameters"],
             "environment": environment,

@@ -98,6 +98,12 @@ def images(pipeline: Mapping[str, Any]) -> dict[str, str]:
     return {label: one["container"]["image"] for label, one in executors.items() if "container" in one}
 
 
+def environment(pipeline: Mapping[str, Any], label: str) -> dict[str, str]:
+    """Variables that the pipeline itself gives to an executor."""
+    container = pipeline["deploymentSpec"]["executors"][label]["container"]
+    return {item["name"]: item.get("value", "") for item in container.get("env", [])}
+
+
 def platform_executors(platform: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     kubernetes = (platform.get("platforms") or {}).get("kubernetes") or {}
     return dict((kubernetes.get("deploymentSpec") or {}).get("executors") or {})

@@ -48,9 +48,34 @@ STAGED = ["prepare", "train", "evaluate", "publish"]
 
 
 def test_the_layouts() -> None:
-    assert set(BASE.documents) == {"Staged", "Fused"}
+    assert set(BASE.documents) == {"Staged", "Fused", "Cached"}
     assert sorted(containers(render())) == sorted(STAGED)
     assert sorted(containers(render({"pipeline": {"layout": "Fused"}}))) == ["run-all"]
+
+
+@pytest.mark.parametrize(
+    "pipeline_of, reader", [({}, ["prepare"]), ({"pipeline": {"layout": "Fused"}}, ["run-all"]),
+                            ({"training": {"cache": True}}, ["fingerprint", "prepare"])]
+)  # fmt: skip
+def test_a_claim_is_mounted_where_the_data_is_read(pipeline_of: dict[str, Any], reader: list[str]) -> None:
+    source = {"data.source": {"uri": "pvc://flowers/2026/iris.csv"}, "data.target": "y"}
+    rendered = render(source | pipeline_of)
+    executors = platform(rendered)
+    assert sorted(name for name, item in executors.items() if "pvcMount" in item) == reader
+    for name in reader:
+        assert executors[name]["pvcMount"] == [
+            {"constant": "flowers", "mountPath": contract.DATA_VOLUME,
+             "pvcNameParameter": {"runtimeValue": {"constant": "flowers"}}}
+        ]  # fmt: skip
+        assert {"name": contract.DATA_VOLUME_ENV, "value": contract.DATA_VOLUME} in containers(rendered)[name]["env"]
+    assert all("pvcMount" not in item for item in platform(render(pipeline_of)).values())
+
+
+@pytest.mark.parametrize("change", [{}, {"pipeline": {"layout": "Fused"}}, {"training": {"cache": True}}])
+def test_every_pod_of_a_run_has_requests_and_limits(change: dict[str, Any]) -> None:
+    for container in containers(render(change)).values():
+        named = {"resourceCpuRequest", "resourceCpuLimit", "resourceMemoryRequest", "resourceMemoryLimit"}
+        assert named <= container["resources"].keys()
 
 
 @pytest.mark.parametrize("layout", ["Staged", "Fused"])
@@ -60,7 +85,8 @@ def test_the_base_is_left_alone_and_nothing_of_it_shows_through(layout: str) -> 
     assert BASE.documents == before
     assert "__" not in "".join(names(item, "secretAsEnv", "secretName")[0] for item in platform(rendered).values())
     for placeholder in (contract.STORE_SECRET_PLACEHOLDER, contract.DATA_SECRET_PLACEHOLDER,
-                        contract.DATA_CONFIGMAP_PLACEHOLDER, contract.DATA_CONFIGMAP_KEY_PLACEHOLDER):  # fmt: skip
+                        contract.DATA_CONFIGMAP_PLACEHOLDER, contract.DATA_CONFIGMAP_KEY_PLACEHOLDER,
+                        contract.DATA_CLAIM_PLACEHOLDER):  # fmt: skip
         assert placeholder not in json.dumps([rendered.pipeline, rendered.platform])
 
 
@@ -167,9 +193,45 @@ def test_nodes_taints_and_registries_as_the_sdk_writes_them() -> None:
         assert {"nodeSelector", "tolerations", "imagePullSecret"}.isdisjoint(executor)
 
 
+def test_a_task_has_a_deadline_even_if_there_is_no_operator_to_end_it() -> None:
+    assert {item["activeDeadlineSeconds"] for item in platform(render()).values()} == {"3660"}
+    short = platform(render({"training": {"timeout": "5m30s"}}))
+    assert {item["activeDeadlineSeconds"] for item in short.values()} == {"390"}
+
+
 def test_the_service_account() -> None:
     assert render().service_account is None
     assert render({"training": {"serviceAccountName": "trainer"}}).service_account == "trainer"
+
+
+def test_a_cached_run_is_known_to_its_tasks_by_what_the_cache_does_not_look_at() -> None:
+    spec = api.parse_spec(api_cases.changed(builders.DIGITS, {"training": {"cache": True}}))
+    model, frozen = builders.model(), training.frozen(spec)
+    rendered, parameters = [], []
+    for number in (1, 2):
+        version = builders.version(number, training=frozen)
+        config = training.run_config(model, version, SETTINGS, builders.catalogue())
+        rendered.append(pipeline.render(BASE, version, SETTINGS, config))
+        parameters.append({name: json.loads(text) for name, text in training.parameters_of(version, config).items()})
+    assert parameters[0]["recipe"] == parameters[1]["recipe"] != parameters[0]["config"] != parameters[1]["config"]
+    assert not {"version", "runId", "artifactUri", "previous", "trigger"} & parameters[0]["recipe"].keys()
+    assert {name for name, task in tasks(rendered[0]).items() if task["cachingOptions"]} == {"prepare", "train"}
+    for name, container in containers(rendered[1]).items():
+        told = [json.loads(item["value"]) for item in container["env"] if item["name"] == contract.RUN_ENV]
+        whole = [parameters[1]["recipe"] | told[0]] if told else []
+        assert bool(told) == (name in ("prepare", "train"))
+        assert all(one["runId"] == parameters[1]["config"]["runId"] for one in whole)
+        for one in whole:
+            assert contract.RunConfig.model_validate(one).version == builders.version(2).name
+    assert platform(rendered[0])["fingerprint"] == platform(rendered[0])["prepare"]
+
+
+def test_gates_and_the_serving_version_are_no_part_of_the_recipe() -> None:
+    judged = {"evaluation": {"metrics": ["accuracy"], "gates": [{"metric": "accuracy", "compareTo": "Serving"}]}}
+    spec = api.parse_spec(api_cases.changed(builders.DIGITS, {"training": {"cache": True}} | judged))
+    config = {"evaluation": {"metrics": ["accuracy"], "gates": [1], "compareWith": {}}, "model": "m", "version": "m-v1"}
+    found = training.parameters_of(builders.version(training=training.frozen(spec)), config)
+    assert json.loads(found["recipe"]) == {"evaluation": {"metrics": ["accuracy"]}, "model": "m"}
 
 
 def test_the_same_version_gives_the_same_documents() -> None:

@@ -49,6 +49,8 @@ IMPLEMENTED = {
     "spec.rollout.approval",
     "spec.rollout.version",
     "spec.training.image",
+    "spec.training.requirements",
+    "spec.training.cache",
     "spec.training.resources",
     "spec.training.nodeSelector",
     "spec.training.tolerations",
@@ -59,6 +61,7 @@ IMPLEMENTED = {
     "spec.training.attempts",
     "spec.training.seed",
     "spec.pipeline.layout",
+    "spec.artifacts.compress",
     "spec.serving.protocol",
     "spec.serving.minReplicas",
     "spec.serving.maxReplicas",
@@ -74,11 +77,8 @@ IMPLEMENTED = {
 REFUSED: dict[str, dict[str, Any]] = {
     "spec.model.script": {"model": {"script": {"source": {"inline": "pass"}}}},
     "spec.model.pretrained": {"model": {"pretrained": {"uri": "s3://b/m.joblib", "sha256": "0" * 64}}},
-    "spec.training.requirements": {"training": {"requirements": ["pandas==2.3.3"]}},
-    "spec.training.cache": {"training": {"cache": True}},
     "spec.artifacts.uri": {"artifacts": {"uri": "s3://bucket/prefix"}},
     "spec.artifacts.credentialsSecret": {"artifacts": {"credentialsSecret": "mine"}},
-    "spec.artifacts.compress": {"artifacts": {"compress": 3}},
     "spec.serving.runtime": {"serving": {"runtime": "kserve-sklearnserver"}},
     "spec.serving.deploymentMode": {"serving": {"deploymentMode": "Knative"}},
     "spec.rollout.canary": {"rollout": {"canary": {"steps": [{"weight": 10}]}}},
@@ -88,7 +88,6 @@ C = {"name": "C", "type": "Double", "min": 0.1, "max": 1.0}
 
 #: Of a field that is there, the values that are not: path, change.
 REFUSED_VALUES: list[tuple[str, dict[str, Any]]] = [
-    ("spec.data.source.uri", {"data.source": {"uri": "pvc://claim/k.csv"}, "data.target": "y"}),
     ("spec.tuning.engine", {"tuning": {"engine": "Katib", "parameters": [C]}}),
     (
         "spec.training.resources.requests.ephemeral-storage",
@@ -147,6 +146,6 @@ def test_all_that_is_asked_for_is_named() -> None:
     spec = api.parse_spec(api_cases.manifest("full")["spec"])
     named = {problem.path for problem in unsupported.problems(spec, settings.Settings())}
     assert named == {
-        "spec.training.requirements", "spec.artifacts.uri", "spec.artifacts.credentialsSecret",
+        "spec.artifacts.uri", "spec.artifacts.credentialsSecret",
         "spec.rollout.canary",
     }  # fmt: skip

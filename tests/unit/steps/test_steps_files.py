@@ -20,7 +20,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from obstore.store import S3Store
 
-from sklearn_steps import contract, csvfiles, errors, files, gathering, jsonlines, memory, prepare, reading
+from sklearn_steps import contract, csvfiles, errors, files, gathering, jsonlines, memory, prepare, reading, sources
 
 PLACE = np.arange(20_000)
 ROOMY = memory.Budget(1 << 40, "here")
@@ -66,6 +66,46 @@ def test_a_prefix_is_one_table_in_the_order_of_the_keys(suffix: str, tmp_path: P
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("no data")
     pd.testing.assert_frame_equal(read(folder), frame, check_dtype=False)
+
+
+def test_a_volume_is_read_as_any_folder(tmp_path: Path) -> None:
+    mounted = tmp_path / "volume"
+    (mounted / "a b").mkdir(parents=True)
+    (mounted / "a b" / "rows.csv").write_text(CSV_OF_A_VOLUME)
+    env = {contract.DATA_VOLUME_ENV: str(mounted)}
+    one, all_of_them = ({"source": {"uri": uri}, "target": "y"} for uri in ("pvc://c/a b/rows.csv", "pvc://c/"))
+    tables = [sources.fetch(given.parsed(given.config("s3://b/k/", **data)), env) for data in (one, all_of_them)]
+    assert [len(table.frame) for table in tables if isinstance(table, sources.Table)] == [2, 2]
+    assert tables[0].sha256 == hashlib.sha256(CSV_OF_A_VOLUME.encode()).hexdigest()
+    assert sources.digest(given.parsed(given.config("s3://b/k/", **one)), env) == tables[0].sha256
+
+
+CSV_OF_A_VOLUME = "a,y\n1,x\n2,z\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [("gone.csv", "ObjectMissing"), ("out/secret.csv", "PathOutside"), ("../secret.csv", "PathOutside"),
+     ("link.csv", "PathOutside"), ("", "LinkedFolder"), ("in/", "PathOutside")],
+)  # fmt: skip
+def test_nothing_outside_of_the_volume_is_read(path: str, reason: str, tmp_path: Path) -> None:
+    mounted = tmp_path / "volume"
+    mounted.mkdir()
+    (tmp_path / "secret.csv").write_text(CSV_OF_A_VOLUME)
+    (mounted / "out").symlink_to(tmp_path)
+    (mounted / "link.csv").symlink_to(tmp_path / "secret.csv")
+    (mounted / "in").mkdir()
+    (mounted / "in" / "link.csv").symlink_to(tmp_path / "secret.csv")
+    config = given.parsed(given.config("s3://b/k/", source={"uri": f"pvc://c/{path}"}, target="y"))
+    with pytest.raises(errors.UserError) as refusal:
+        sources.fetch(config, {contract.DATA_VOLUME_ENV: str(mounted)})
+    assert refusal.value.reason == reason and f"pvc://c/{path}" in refusal.value.message
+
+
+def test_without_a_volume_the_message_says_so() -> None:
+    config = given.parsed(given.config("s3://b/k/", source={"uri": "pvc://c/rows.csv"}, target="y"))
+    with pytest.raises(errors.UserError, match="no volume is mounted"):
+        sources.fetch(config, {contract.DATA_VOLUME_ENV: "/nowhere/at/all"})
 
 
 def test_the_hash_of_a_prefix_is_what_sha256sum_says(tmp_path: Path) -> None:

@@ -130,6 +130,7 @@ def test_the_pipelines_own_curve_is_that_of_scikit_learn() -> None:
         params={},
         fit_seconds=0,
         versions={},
+        run_id="",
         requirements=[],
         notes=[],
     )

@@ -17,11 +17,12 @@ from sklearn_operator.core import pipeline
 from sklearn_steps import contract
 
 RUNNER = """
-import sys, warnings
+import json, sys, warnings
 warnings.simplefilter("ignore")
 from kfp import components, local
-local.init(local.SubprocessRunner(use_venv=False), pipeline_root=sys.argv[1])
-components.load_component_from_file(sys.argv[2])(config=sys.argv[3])
+root, path, parameters = sys.argv[1:]
+local.init(local.SubprocessRunner(use_venv=False), pipeline_root=root, enable_caching=True, cache_root=root + "-cache")
+components.load_component_from_file(path)(**json.loads(parameters))
 """
 FOLDER = Path(contract.__file__).parent.parent / "sklearn_operator" / "pipelines"
 DIGITS = {"source": {"builtin": "digits"}, "split": {"testSize": 0.5, "shuffle": False}}
@@ -33,7 +34,8 @@ def kfp_run(layout: str, config: dict[str, Any], folder: Path) -> subprocess.Com
         "TMPDIR": str(folder),
         "COLUMNS": "500",
     }
-    arguments = [str(folder / "root"), str(FOLDER / f"{layout}.yaml"), json.dumps(config)]
+    parameters = {"config": json.dumps(config)} | ({"recipe": json.dumps(config)} if layout == "cached" else {})
+    arguments = [str(folder / "root"), str(FOLDER / f"{layout}.yaml"), json.dumps(parameters)]
     return subprocess.run(
         [sys.executable, "-c", RUNNER, *arguments], env=environment, capture_output=True, text=True, check=False
     )
@@ -46,7 +48,7 @@ def outputs(folder: Path, task: str) -> dict[str, Any]:
     return {name: item["artifacts"][0].get("metadata", {}) for name, item in artifacts.items()}
 
 
-@pytest.mark.parametrize("layout", ["staged", "fused"])
+@pytest.mark.parametrize("layout", ["staged", "fused", "cached"])
 def test_the_compiled_pipeline_is_up_to_date(layout: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sklearn_steps.compile", "--output", str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True)
@@ -85,6 +87,7 @@ def placed() -> None:
     kubernetes.add_toleration(task, "gpu", "Equal", "yes", "NoExecute", 300)
     kubernetes.add_toleration(task, operator="Exists")
     kubernetes.set_image_pull_secrets(task, ["registry", "mirror"])
+    kubernetes.set_timeout(task, 3660)
 
 compiler.Compiler().compile(placed, sys.argv[1])
 """
@@ -105,15 +108,38 @@ def test_the_operator_places_tasks_as_the_sdk_does(tmp_path: Path) -> None:
                 {"operator": "Exists"},
             ],
             "imagePullSecrets": [{"name": "registry"}, {"name": "mirror"}],
+            "timeout": "1h",
         },
     )
     assert executor == wanted
 
 
-def test_no_task_is_cached() -> None:
-    for layout in ("staged", "fused"):
-        pipeline, _ = yaml.safe_load_all((FOLDER / f"{layout}.yaml").read_text())
-        assert all(not task["cachingOptions"] for task in pipeline["root"]["dag"]["tasks"].values())
+CACHED = {"staged": set(), "fused": set(), "cached": {"prepare", "train"}}
+
+
+@pytest.mark.parametrize("layout", CACHED)
+def test_only_what_nobody_outside_sees_is_ever_cached(layout: str) -> None:
+    pipeline, _ = yaml.safe_load_all((FOLDER / f"{layout}.yaml").read_text())
+    tasks = pipeline["root"]["dag"]["tasks"].items()
+    assert {name for name, task in tasks if task["cachingOptions"]} == CACHED[layout]
+
+
+def test_the_same_data_is_prepared_and_trained_with_once_and_other_data_anew(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.csv"
+    config = given.config(tmp_path / "out", source={"uri": f"file://{rows}"}, target="y")
+
+    def executed(text: str) -> set[str]:
+        rows.write_text(text)
+        before = set(tmp_path.glob("root/*/*/executor_output.json"))
+        done = kfp_run("cached", config, tmp_path)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        return {path.parent.name for path in {*tmp_path.glob("root/*/*/executor_output.json")} - before}
+
+    table = "a,y\n" + "".join(f"{number},{'xz'[number % 2]}\n" for number in range(20))
+    every = {"fingerprint", "prepare", "train", "evaluate", "publish"}
+    assert executed(table) == every
+    assert executed(table) == every - {"prepare", "train"}
+    assert executed(table.replace("19,z", "99,z")) == every
 
 
 @pytest.mark.parametrize(("layout", "judge"), [("staged", "evaluate"), ("fused", "run-all")])
