@@ -120,7 +120,7 @@ class RunConfig(_Strict):
     packages: tuple[str, ...] = ()  # besides scikit-learn, that the operator's settings allow
     tuning: Tuning | None = None
     evaluation: Evaluation = Evaluation()
-    artifact_uri: Annotated[str, pydantic.Field(pattern="/$")]
+    artifact_uri: Annotated[str, pydantic.Field(pattern="^$|/$")]  # empty: nothing is left anywhere before publish
 
     @pydantic.model_validator(mode="after")
     def _one(self) -> RunConfig:
