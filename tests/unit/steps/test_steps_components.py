@@ -66,7 +66,7 @@ def test_a_pipeline_of_loaded_components_with_a_step_between_publishes_a_model(t
     result = json.loads((folder / contract.RESULT).read_bytes())
     assert result["runId"] == "run-1" and result["metrics"]["accuracy"] > 0.9
     assert "every other row" in result["notes"]
-    assert result["lineage"]["rows"] == 150, "of the data; the training part has less"
+    assert result["lineage"]["rows"] == 150 and json.loads((folder / contract.SCHEMA).read_bytes())["rows"] == 56
     card = (folder / contract.CARD).read_text()
     assert "<h1>iris</h1>" in card and "kubectl" not in card and "every other row" in card and "56" in card
 
