@@ -141,7 +141,7 @@ class Executor:
         configured = spec.platform_executors(platform)
         job = {
             "folder": str(folder),
-            "pipeline": pipeline,
+            "pipeline": spec.named(pipeline, execution["run_id"]),
             "parameters": execution["parameters"],
             "environment": environment,
             "deadlines": {label: int(one.get("activeDeadlineSeconds") or 0) for label, one in configured.items()},
