@@ -81,7 +81,7 @@ def _sandboxed(parts: set[str], options: argparse.Namespace, out: console.Consol
     with places.opened() as place, timeline.watching(place, latency.WATCHED) as seen:
         if "training" in parts:
             say("  training, and the same without the operator")
-            yield from training.measure(place, seen, options.runs)
+            yield from training.measure(place, seen, options.runs, say)
         if parts == {"training"}:
             return
         lives = []

@@ -14,7 +14,7 @@ import json
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from bench import figures, timeline
@@ -48,13 +48,16 @@ joblib.dump(model, f"{folder}/model.joblib")
 """
 
 
-def measure(place: places.Place, seen: timeline.Timeline, runs: int) -> Iterator[figures.Figure]:
+def measure(
+    place: places.Place, seen: timeline.Timeline, runs: int, say: Callable[[str], None]
+) -> Iterator[figures.Figure]:
     """``runs`` turns after one that only warms the caches."""
     for title, (estimator, params) in MODELS.items():
         took: dict[str, list[float]] = {name: [] for name in ("plain", *LAYOUTS)}
         for turn in range(runs + 1):
             found = {"plain": _plain(estimator, params)}
             found |= {layout: _trained(place, seen, layout, estimator, params) for layout in LAYOUTS}
+            say(f"    {title}: " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in found.items()))
             for name, seconds in found.items() if turn else ():
                 took[name].append(seconds)
         yield from _report(f"training: {title}", took)
