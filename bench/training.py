@@ -28,7 +28,7 @@ MODEL = f"{places.MODELS}/{NAME}"
 WATCHED = (places.MODELS,)
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "SVC on digits": ("sklearn.svm.SVC", {"gamma": 0.001}),
-    "forest of 1500 on digits": ("sklearn.ensemble.RandomForestClassifier", {"n_estimators": 1500, "random_state": 0}),
+    "forest of 600 on digits": ("sklearn.ensemble.RandomForestClassifier", {"n_estimators": 600, "random_state": 0}),
 }
 PLAIN = """
 import importlib, json, sys
