@@ -23,7 +23,7 @@ lint: setup ## ruff, mypy --strict, the rules of the rooms
 crds: setup ## write crds/ anew from the models
 	$(BIN)/sklearn-operator crds --output crds
 
-bench: setup ## measure speed, writes and size against the goals; about six minutes
+bench: setup ## measure speed, writes, memory and size against the goals; about a quarter of an hour
 	@$(BIN)/python -m bench
 
 sandbox-down: ## stop the sandbox (its data stays; `sklearn-operator sandbox down --purge` drops it)

@@ -1,4 +1,4 @@
-"""``python -m bench [latency|writes|idle|scale|tuning|all]``: measures, prints a table, leaves nothing behind."""
+"""``python -m bench [PART]``: measures, prints a table, leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from typing import Any
 
 from rich import console
 
-from bench import clones, figures, idle, latency, scale, timeline, tuning
+from bench import clones, figures, idle, latency, memory, scale, timeline, training, tuning
 from bench import place as places
 from sklearn_sandbox import errors
 
-PARTS = ("latency", "writes", "idle", "scale", "tuning")
+PARTS = ("latency", "writes", "idle", "scale", "training", "tuning", "memory")
+#: Those that need no cluster.
+ALONE = {"tuning", "memory"}
 
 
 def main() -> int:
@@ -66,15 +68,22 @@ def _measure(parts: set[str], options: argparse.Namespace, out: console.Console)
     if "tuning" in parts:
         out.print("tuning digits, and the same without the operator")
         yield from tuning.measure(options.runs)
-    if parts - {"tuning"}:
-        yield from _sandboxed(parts, options, out)
+    if "memory" in parts:
+        out.print("a file of 1 GB, and the same without the operator")
+        yield from memory.measure()
+    if parts - ALONE:
+        yield from _sandboxed(parts - ALONE, options, out)
 
 
 def _sandboxed(parts: set[str], options: argparse.Namespace, out: console.Console) -> Iterator[figures.Figure]:
-    timed = "latency" in parts
-    say = out.print
+    timed, say = "latency" in parts, out.print
     say("starting a sandbox for the bench")
     with places.opened() as place, timeline.watching(place, latency.WATCHED) as seen:
+        if "training" in parts:
+            say("  training, and the same without the operator")
+            yield from training.measure(place, seen, options.runs, say)
+        if parts == {"training"}:
+            return
         lives = []
         for life in latency.lives(place, seen, options.runs if timed else 1, warm=timed):
             say(f"  {life.layout:<7} apply to Ready {life.total:6.2f} s, {len(life.writes)} writes")

@@ -33,7 +33,7 @@ def shown(config: contract.RunConfig, golden: Mapping[str, Any], table: bool) ->
     """By the first golden row: objects by column name where the data is a table, else a tensor."""
     name, namespace = config.model, config.namespace
     where = f"kubectl -n {shlex.quote(namespace)} get sklearnmodel {shlex.quote(name)}"
-    address = f"URL=$({where} -o jsonpath='{{.status.address}}')"
+    address = f"URL=$({where} -o jsonpath='{{.status.address}}')" if namespace else "URL=http://localhost:8080"
     name = urllib.parse.quote(name, safe="")
     columns, rows, outputs = golden["columns"], golden["rows"], golden["outputs"]
     if not rows or "predict" not in outputs:

@@ -1,14 +1,15 @@
 """What a parameter may be, reduced from scikit-learn's own declarations to JSON.
 
-Invariant: never stricter than scikit-learn. What cannot be said in ``types``, ``options`` and ``intervals`` is left
-open (no rules at all), and the fit decides. The declarations are private to scikit-learn, hence the pinned version.
+Invariant: never stricter than scikit-learn, but for what would reach into the file system of the task. What cannot be
+said in ``types``, ``options`` and ``intervals`` is left open (no rules at all), and the fit decides. The declarations
+are private to scikit-learn, hence the pinned version.
 """
 
 from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Collection, Mapping, MutableMapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -35,6 +36,8 @@ _TYPES: dict[type, str] = {
     Real: "float",
 }
 _SHARES = ("test_size", "train_size")
+#: By parameter, what scikit-learn takes and nobody may ask for: a folder that it unpickles from, rows that name files.
+_REACHING = {"memory": {"str", "estimator"}, "input": {"file", "filename"}}
 
 
 def reduced(cls: type, name: str) -> dict[str, Any]:
@@ -48,7 +51,7 @@ def reduced(cls: type, name: str) -> dict[str, Any]:
     for item in declared:
         if not rules.add(item):
             return {}
-    return rules.document()
+    return rules.document(_REACHING.get(name, set()))
 
 
 class _Rules:
@@ -84,12 +87,12 @@ class _Rules:
         # what remains is hidden: accepted for reasons of history, and not offered
         return True
 
-    def document(self) -> dict[str, Any]:
+    def document(self, without: Collection[Any] = ()) -> dict[str, Any]:
         entry: dict[str, Any] = {}
         if self._types:
-            entry["types"] = sorted(self._types)
+            entry["types"] = sorted(self._types - set(without))
         if self._options:
-            entry["options"] = list(dict.fromkeys(self._options))
+            entry["options"] = [option for option in dict.fromkeys(self._options) if option not in without]
         if self._intervals:
             entry["intervals"] = self._intervals
         if any(self._takes("int", value) and self._takes("float", value) for value in (0, 1)):

@@ -129,7 +129,7 @@ class RunConfig(_Strict):
     compress: Annotated[int, pydantic.Field(ge=0, le=9)] = 0
     tuning: Tuning | None = None
     evaluation: Evaluation = Evaluation()
-    artifact_uri: Annotated[str, pydantic.Field(pattern="/$")]
+    artifact_uri: Annotated[str, pydantic.Field(pattern="^$|/$")]  # empty: nothing is left anywhere before publish
 
     @pydantic.model_validator(mode="after")
     def _one(self) -> RunConfig:

@@ -61,7 +61,7 @@ def evaluate(config: contract.RunConfig, fitted: train.Fitted, part: parts.Part)
     documents = {
         contract.METRICS: _json(_metrics(evaluation, training)),
         contract.GOLDEN: _json(golden),
-        contract.SCHEMA: _json(_schema(part.about)),
+        contract.SCHEMA: _json(_schema(fitted.training.about)),
     }
     material = card.Material(config, training, evaluation, golden, drawn, seen, weight, left_out)
     documents[contract.CARD] = card.render(material).encode()

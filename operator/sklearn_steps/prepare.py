@@ -41,7 +41,7 @@ def prepare(config: contract.RunConfig, env: Mapping[str, str] = os.environ) -> 
     train, test, notes = splits.split(about.rows, classes, part.groups, order, config.data.split)
     about.notes += notes
     about.train_rows, about.test_rows = len(train), len(test)
-    sides = [_rows(part, rows) for rows in (train, test)]
+    sides = [parts.taken(part, rows) for rows in (train, test)]
     if config.data.weight is not None:
         _check_weights(sides[0], config, estimator)
     about.profile = profile.describe(sides[0])
@@ -129,12 +129,3 @@ def _of_table(fetched: sources.Table, config: contract.RunConfig, estimator: Any
     if not (estimators.nested(estimator) or estimators.takes_gaps(estimator)):
         encode.refuse_gaps(chosen.X, about, config.final.class_)
     return parts.Part(chosen.X, y, about, found.weight, found.groups), found.order
-
-
-def _rows(part: parts.Part, rows: Any) -> parts.Part:
-    values = [None if array is None else array[rows] for array in (part.y, part.weight, part.groups)]
-    return parts.Part(_take(part.X, rows), values[0], part.about, *values[1:])
-
-
-def _take(X: Any, rows: Any) -> Any:
-    return X.iloc[rows].reset_index(drop=True) if hasattr(X, "iloc") else X[rows]

@@ -119,8 +119,8 @@ def _all(
 
 @contextlib.contextmanager
 def _progress(config: contract.RunConfig) -> Iterator[contract_tuning.Tell]:
-    """Who hears how far a search is, where there is one."""
-    if config.tuning is None:
+    """Who hears how far a search is, where there is one and somewhere to say it."""
+    if config.tuning is None or not config.artifact_uri:
         yield lambda _: None
         return
     with progress.reported(config, lambda text: _target(config).put_child(contract.PROGRESS, text)) as tell:
@@ -175,6 +175,8 @@ def _as_step_error(error: Exception) -> errors.StepError:
 
 
 def _leave(config: contract.RunConfig, step: contract.Step, error: errors.StepError, message: str) -> None:
+    if not config.artifact_uri:
+        return
     failure = contract.Failure(
         run_id=config.run_id,
         version=config.version,

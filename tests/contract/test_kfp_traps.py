@@ -219,6 +219,17 @@ async def test_macros_in_parameters_are_expanded(live: Rig) -> None:
     assert "[[1, 2]]" in log
 
 
+async def test_a_task_that_asks_for_the_run_gets_its_id(live: Rig) -> None:
+    """source: backend/src/v2/driver/resolve.go; ``dsl.PIPELINE_JOB_ID_PLACEHOLDER`` as an argument of a task."""
+    assert live.server is not None
+    document, _ = kfp_rig.pipeline("saying")
+    tasks = document["root"]["dag"]["tasks"]
+    tasks["say-2"]["inputs"]["parameters"]["text"]["runtimeValue"]["constant"] = "{{$.pipeline_job_uuid}}"
+    run = await live.submit(pipeline=document)
+    await live.ends(run.id, RunState.SUCCEEDED)
+    assert run.id in live.server.http.get(f"/apis/v1alpha1/runs/{run.id}/nodes/x/log").text.split()
+
+
 async def test_parallel_first_submissions_meet_in_one_place(live: Rig) -> None:
     """409 of the unique names is a look-up, not an error."""
     assert live.server is not None

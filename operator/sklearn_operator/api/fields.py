@@ -34,8 +34,8 @@ OBJECT_NAME = Pattern(
     "must be the name of an object in the same namespace: lower-case letters, digits, '-' and '.'",
 )
 CONFIG_MAP_KEY = Pattern(
-    "^[-._a-zA-Z0-9]+$",
-    "must be a key of a ConfigMap: letters, digits, '-', '_' and '.'",
+    r"^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$",
+    "must be a key of a ConfigMap: letters, digits, '-', '_' and '.', not '..' at its beginning",
 )
 CLASS_PATH = Pattern(
     # A name without its module passes here: whoever knows the classes can say which one is meant.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sklearn_operator.core import conditions, gates, naming, observed, serving, times, tuning, versions
+from sklearn_operator.core import conditions, gates, naming, observed, serving, times, tuning, versions, wording
 
 Condition = conditions.Condition
 
@@ -156,12 +156,19 @@ def _trained(s: Situation) -> Condition:
         artifact = newest.status.get("artifact") or {}
         return Condition("Trained", "True", "Succeeded", f"{newest.name}: sha256 {artifact.get('sha256')}")
     if newest.finished:
-        failure = newest.status.get("failure") or {}
-        text = f"{newest.name} failed in step {failure.get('step')}: {failure.get('message')}"
-        return Condition("Trained", "False", str(failure.get("reason") or newest.phase), text)
+        return _failed(newest, s.model.key.namespace)
     search = newest.training.get("tuning")
     doing = f", {tuning.summary(search)}" if search else ""
     return Condition("Trained", "False", "Training", f"{newest.name} is in training{doing}")
+
+
+def _failed(version: observed.Version, namespace: str) -> Condition:
+    """In which step, why, and where the log is: a long reason is cut, the way to the log is not."""
+    failure, run = version.status.get("failure") or {}, version.status.get("run") or {}
+    place = run.get("url") or (f"kubectl -n {namespace} logs -l pipeline/runid={run['id']}" if run.get("id") else "")
+    log = f"; its log: {place}" if place else ""
+    text = f"{version.name} failed in step {failure.get('step')}: {failure.get('message')}"
+    return Condition("Trained", "False", str(failure.get("reason") or version.phase), wording.message(text, log))
 
 
 def _gates(s: Situation) -> Condition:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from sklearn_operator import api
 from sklearn_operator.api import Problem
 from sklearn_operator.core import (
+    addresses,
     datasets,
     naming,
     observed,
@@ -73,6 +74,7 @@ def _problems(
 ) -> Iterator[Problem]:
     yield from _model(spec, catalogue)
     yield from tuning.problems(spec, catalogue)
+    yield from _addresses(spec)
     if spec.data is not None:
         yield from datasets.problems(spec.data, settings)
     yield from _training(spec.training, settings)
@@ -84,6 +86,17 @@ def _problems(
     yield from packages.problems(spec.training, catalogue)
     if spec.serving is not None:
         yield from _serving(model.key.name, spec.serving)
+
+
+def _addresses(spec: api.SklearnModelSpec) -> Iterator[Problem]:
+    given = {
+        "spec.data.source.uri": spec.data.source.uri if spec.data else None,
+        "spec.model.pretrained.uri": spec.model.pretrained.uri if spec.model.pretrained else None,
+        "spec.artifacts.uri": spec.artifacts.uri if spec.artifacts else None,
+    }
+    for path, uri in given.items():
+        if uri:
+            yield from addresses.problems(path, uri)
 
 
 def _model(spec: api.SklearnModelSpec, catalogue: parameters.Catalogue) -> Iterator[Problem]:

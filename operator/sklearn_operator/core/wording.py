@@ -30,14 +30,17 @@ def reason(text: str) -> str:
     return found.group() if found else "Unknown"
 
 
-def message(text: str) -> str:
-    """``text`` as one line, shortened; control characters and lone surrogates are made visible."""
+def message(text: str, ending: str = "") -> str:
+    """``text`` as one line, shortened; control characters and lone surrogates are made visible.
+
+    ``ending``: words of ours, short, that stay whole.
+    """
     shown = "".join(map(_visible, text[: 2 * MESSAGE_LIMIT]))
-    encoded = shown.encode()
-    if len(encoded) <= MESSAGE_LIMIT:
-        return shown
+    encoded, limit = shown.encode(), MESSAGE_LIMIT - len(ending.encode())
+    if len(encoded) <= limit:
+        return shown + ending
     ellipsis = "…"
-    return encoded[: MESSAGE_LIMIT - len(ellipsis.encode())].decode(errors="ignore") + ellipsis
+    return encoded[: limit - len(ellipsis.encode())].decode(errors="ignore") + ellipsis + ending
 
 
 def brief(name: str) -> str:

@@ -143,7 +143,7 @@ class Executor:
             "folder": str(folder),
             # The server looks for earlier tasks in the run's own namespace alone.
             "cache": str(self._folder / "cache" / execution["namespace"]),
-            "pipeline": pipeline,
+            "pipeline": spec.named(pipeline, execution["run_id"]),
             "parameters": execution["parameters"],
             "environment": environment,
             "deadlines": {label: int(one.get("activeDeadlineSeconds") or 0) for label, one in configured.items()},

@@ -6,6 +6,7 @@ Invariant: what the real server refuses at upload or at submission is refused he
 
 from __future__ import annotations
 
+import copy
 import re
 import time
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ import yaml
 from sklearn_sandbox.kfp import problems
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_RUN_ID = "{{$.pipeline_job_uuid}}"
 _KINDS: dict[str, tuple[str, type | tuple[type, ...]]] = {
     "NUMBER_DOUBLE": ("double or integer", (int, float)),
     "NUMBER_INTEGER": ("double or integer", (int, float)),
@@ -90,6 +92,21 @@ def expand_macros(parameters: Mapping[str, Any], run_id: str, now: float) -> dic
         if isinstance(value, str):
             expanded[name] = value.replace("[[RunUUID]]", run_id).replace("[[CurrentTime]]", stamp)
     return expanded
+
+
+def named(pipeline: Mapping[str, Any], run_id: str) -> dict[str, Any]:
+    """With the run's id for tasks that ask for it; the driver knows the placeholder as a whole value only.
+
+    The local runner would give an id of its own (backend/src/v2/driver/resolve.go).
+    """
+    found: dict[str, Any] = copy.deepcopy(dict(pipeline))
+    for component in (found.get("root") or {}, *(found.get("components") or {}).values()):
+        for task in ((component.get("dag") or {}).get("tasks") or {}).values():
+            for parameter in ((task.get("inputs") or {}).get("parameters") or {}).values():
+                value = parameter.get("runtimeValue") or {}
+                if value.get("constant") == _RUN_ID:
+                    value["constant"] = run_id
+    return found
 
 
 def images(pipeline: Mapping[str, Any]) -> dict[str, str]:

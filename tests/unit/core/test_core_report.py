@@ -104,6 +104,25 @@ def test_ready_copies_the_reason_of_what_is_missing() -> None:
     assert "digits-v1 failed in step train: only one class" in rows["Ready"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("run", "log"),
+    [
+        ({"id": "0a1b"}, "; its log: kubectl -n default logs -l pipeline/runid=0a1b"),
+        ({"id": "0a1b", "url": "https://kfp/#/runs/details/0a1b"}, "; its log: https://kfp/#/runs/details/0a1b"),
+        ({}, ""),
+    ],
+)
+@pytest.mark.parametrize("length", [10, 2000])
+def test_a_failure_says_where_its_log_is_however_long_it_is(length: int, run: dict[str, str], log: str) -> None:
+    failure = {"step": "train", "reason": "FitFailed", "message": "x" * length}
+    version = builders.version(1, status={"phase": "Failed", "failure": failure, "run": run})
+    rows = {row["type"]: row for row in report.status(situation(version, wanted=version))["conditions"]}
+    for kind in ("Trained", "Ready", "Stalled"):
+        message = rows[kind]["message"]
+        assert message.startswith("digits-v1 failed in step train: xxxxxxxxxx") and message.endswith(log)
+        assert len(message.encode()) <= 1024
+
+
 def test_what_is_shown_is_of_the_version_that_answers() -> None:
     status = report.status(situation(V1, busy(2), wanted=busy(2), target=V1, answering="digits-v1"))
     assert (status["servingVersion"], status["latestVersion"]) == ("digits-v1", "digits-v2")

@@ -50,7 +50,7 @@ def outputs(folder: Path, task: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("layout", ["staged", "fused", "cached"])
 def test_the_compiled_pipeline_is_up_to_date(layout: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "sklearn_steps.compile", "--output", str(tmp_path)]
+    command = [sys.executable, "-m", "sklearn_steps.compile", "--output", str(tmp_path), "--components", str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True)
     assert (FOLDER / f"{layout}.yaml").read_text() == (tmp_path / f"{layout}.yaml").read_text(), (
         "run: python -m sklearn_steps.compile"
