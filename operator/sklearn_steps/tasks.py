@@ -35,16 +35,18 @@ def prepare(config: str, train_data: Folder, test_data: Folder) -> None:
 
         for part, folder in zip(step.prepare(parsed), (train_data, test_data), strict=True):
             parts.save(part, Path(folder))
+        step.bring(parsed, Path(train_data))
 
 
 def train(config: str, train_data: Folder, model: Folder) -> None:
     """Build and fit."""
-    with _reported(config, "train") as (parsed, _):
+    with _reported(config, "train") as (parsed, _), tempfile.TemporaryDirectory() as scratch:
         from sklearn_steps import parts
         from sklearn_steps import train as step
 
+        folder = Path(train_data if parsed.pretrained else scratch)
         with _progress(parsed) as tell:
-            fitted = step.train(parsed, parts.load(Path(train_data)), tell)
+            fitted = step.train(parsed, parts.load(Path(train_data)), tell, folder)
         step.save(fitted, Path(model))
 
 
@@ -79,9 +81,11 @@ def run_all(config: str, model: Folder | None = None, log: Log | None = None) ->
         from sklearn_steps import train as training
 
         train_part, test_part = preparing.prepare(parsed)
+        own = Path(scratch, "own")
+        preparing.bring(parsed, own)
         at("train")
         with _progress(parsed) as tell:
-            fitted = training.train(parsed, train_part, tell)
+            fitted = training.train(parsed, train_part, tell, own)
         at("evaluate")
         judged = evaluating.evaluate(parsed, fitted, test_part)
         folders = Path(model or Path(scratch, "model")), Path(scratch, "evaluation")

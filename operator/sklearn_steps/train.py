@@ -7,9 +7,10 @@ the parameters, the seed and the rows in their order.
 from __future__ import annotations
 
 import platform
+import shutil
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -23,6 +24,7 @@ from sklearn_steps import (
     encode,
     errors,
     estimators,
+    foreign,
     learning,
     parts,
     scoring,
@@ -38,23 +40,41 @@ _MAX_WARNINGS = 5
 
 @dataclass
 class Fitted:
-    """A model, and what is known of it."""
+    """A model, and what is known of it; ``file``: its bytes, where somebody else wrote them."""
 
     model: Any
     training: parts.Training
+    file: Path | None = None
 
 
-def train(config: contract.RunConfig, part: parts.Part, tell: contract_tuning.Tell = lambda _: None) -> Fitted:
+def train(
+    config: contract.RunConfig,
+    part: parts.Part,
+    tell: contract_tuning.Tell = lambda _: None,
+    folder: Path | None = None,
+) -> Fitted:
     """Tune where that is asked for, and fit; a UserError says what of the manifest or the data is in the way.
 
-    ``tell`` hears how far the tuning is.
+    ``tell`` hears how far the tuning is. ``folder``: for what a script leaves, or where ``prepare`` put the pretrained
+    model; it has to be there as long as what is returned is not saved.
     """
     sklearn_import.load(part.about.table)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        fitted = _fit(config, part, tell)
+        fitted = _brought(config, part, tell, folder) if config.brought else _fit(config, part, tell)
     fitted.training.notes += said(caught, "while fitting")
     return fitted
+
+
+def _brought(config: contract.RunConfig, part: parts.Part, tell: contract_tuning.Tell, folder: Path | None) -> Fitted:
+    """A model that is not declared."""
+    from sklearn_steps import pretrained, scripted
+
+    if folder is None:
+        raise ValueError("a folder is needed")
+    if config.pretrained is not None:
+        return pretrained.taken(config, part, folder)
+    return scripted.fit(config, part, tell, folder)
 
 
 def _fit(config: contract.RunConfig, part: parts.Part, tell: contract_tuning.Tell) -> Fitted:
@@ -62,7 +82,7 @@ def _fit(config: contract.RunConfig, part: parts.Part, tell: contract_tuning.Tel
     estimator = composing.build(config, about.columns)
     kind = estimators.kind_of(estimator, composing.field(config))
     supervised = kind in ("classifier", "regressor")
-    y = _target(config, part, kind)
+    y = target(config, part, kind)
     if supervised:
         _check_outputs(estimator, about, name, kind)
     if kind == "classifier":
@@ -81,7 +101,7 @@ def _fit(config: contract.RunConfig, part: parts.Part, tell: contract_tuning.Tel
     except (ValueError, TypeError, ArithmeticError, AttributeError, LookupError) as exc:
         raise encode.explained(exc, part.X, about, name) from exc
     seconds = time.perf_counter() - started
-    training = _training(config, model, kind, about, seconds, notes)
+    training = described(config, model, kind, about, seconds, config.final.class_, config.final.params, notes)
     if tuned is not None:
         training.tuning = tuned.record
         training.params |= parts.json_safe(tuned.params)
@@ -92,7 +112,8 @@ def _fit(config: contract.RunConfig, part: parts.Part, tell: contract_tuning.Tel
     return Fitted(model, training)
 
 
-def _target(config: contract.RunConfig, part: parts.Part, kind: contract.EstimatorType) -> Any:
+def target(config: contract.RunConfig, part: parts.Part, kind: contract.EstimatorType) -> Any:
+    """The target of the training part, checked for that kind of estimator."""
     about = part.about
     if about.test_rows == about.rows:
         return targets.checked(part.y, about, kind)
@@ -109,7 +130,10 @@ def save(fitted: Fitted, folder: Path) -> None:
     import joblib
 
     folder.mkdir(parents=True, exist_ok=True)
-    joblib.dump(fitted.model, folder / contract.MODEL)
+    if fitted.file is None:
+        joblib.dump(fitted.model, folder / contract.MODEL)
+    else:
+        shutil.copyfile(fitted.file, folder / contract.MODEL)
     parts.write(fitted.training, folder / parts.TRAINING)
 
 
@@ -150,25 +174,28 @@ def said(caught: list[warnings.WarningMessage], when: str) -> list[str]:
     return [f"{when}: {text}" for text in dict.fromkeys(texts)][:_MAX_WARNINGS]
 
 
-def _training(
+def described(
     config: contract.RunConfig,
     model: Any,
     kind: contract.EstimatorType,
     about: parts.About,
     seconds: float,
-    notes: list[str],
+    estimator: str,
+    params: Mapping[str, Any],
+    notes: Sequence[str] = (),
 ) -> parts.Training:
+    """What is known of a fitted model; ``estimator`` and ``params``: what it is, in the words of the manifest."""
     classes = getattr(model, "classes_", None)
-    others = _others(model, config.packages)
+    others = _others(model, foreign.packages(model) if config.brought else config.packages)
     libraries = (*_LIBRARIES, *others, "pandas") if about.table else (*_LIBRARIES, *others)
     versions = {name: metadata.version(name) for name in libraries}
     return parts.Training(
         about=about,
-        estimator=config.final.class_,
+        estimator=estimator,
         estimator_type=kind,
         classes=parts.json_safe(classes),
         outputs=[name for name in _OUTPUTS if hasattr(model, name)],
-        params=parts.json_safe(config.final.params),
+        params=parts.json_safe(params),
         fit_seconds=seconds,
         versions={
             "python": platform.python_version(),
