@@ -27,8 +27,8 @@ _FIELD = "model.script.source.git"
 _COMMIT = re.compile("[0-9a-f]{40}([0-9a-f]{24})?")
 _PREFIXES = (b"refs/tags/", b"refs/heads/")
 _TIMEOUT = urllib3.Timeout(connect=10, read=120)
-_LINK, _KIND = 0o120000, 0o170000
-_FILE = 0o100000
+_KIND, _FILE = 0o170000, 0o100000
+Refs = Mapping[bytes, bytes | None]
 
 
 def fetch(asked: contract.GitFile, allowed: Collection[str], folder: Path) -> str:
@@ -41,39 +41,44 @@ def fetch(asked: contract.GitFile, allowed: Collection[str], folder: Path) -> st
         raise errors.UserError("HostNotAllowed", f"{text} that the operator's settings allow ({known})")
     from dulwich.repo import Repo
 
-    room = shutil.disk_usage(folder).free // 2
-    with tempfile.TemporaryDirectory() as scratch, _translated(asked), _Manager(room, asked.url) as manager:
+    with tempfile.TemporaryDirectory() as scratch, _translated(asked), _Manager(asked.url) as manager:
         with Repo.init_bare(scratch) as repo:
-            commit = _fetched(asked, manager, repo)
-            _checkout(repo, commit, folder)
+            store: Any = repo.object_store
+            commit = _fetched(asked, manager, repo, store)
+            _checkout(store, commit, folder)
     return commit.decode()
 
 
-def _fetched(asked: contract.GitFile, manager: urllib3.PoolManager, repo: Repo) -> bytes:
+def _fetched(asked: contract.GitFile, manager: urllib3.PoolManager, repo: Repo, store: Any) -> bytes:
     """Only this one commit where the server gives it; where it wants to give branches and tags alone, all of those."""
     from dulwich import client as clients
     from dulwich.errors import GitProtocolError, HangupException
 
-    client = clients.HttpGitClient(asked.url, pool_manager=manager, thin_packs=False, quiet=True)
+    client: Any = clients.HttpGitClient(asked.url, pool_manager=manager, quiet=True)
     revision = asked.revision.encode()
     if not _COMMIT.fullmatch(asked.revision):
         found: list[bytes] = []
-        client.fetch("", repo, lambda refs, **_: found.append(_tip(refs, asked)) or list(found), depth=1)
-        return _commit(repo, found[0])
+
+        def named(refs: Refs, **_: Any) -> list[bytes]:
+            found.append(_tip(refs, asked))
+            return found[-1:]
+
+        client.fetch("", repo, named, depth=1)
+        return _commit(store, found[-1])
     try:
         client.fetch("", repo, lambda refs, **_: [revision], depth=1)
     except (GitProtocolError, HangupException):
         client.fetch("", repo, lambda refs, **_: sorted({tip for name, tip in refs.items() if _is_ref(name) and tip}))
-    if revision not in repo.object_store:
+    if revision not in store:
         raise _unknown(asked, "")
-    return _commit(repo, revision)
+    return _commit(store, revision)
 
 
 def _is_ref(name: bytes) -> bool:
     return name.startswith(_PREFIXES) and not name.endswith(b"^{}")
 
 
-def _tip(refs: Mapping[bytes, bytes | None], asked: contract.GitFile) -> bytes:
+def _tip(refs: Refs, asked: contract.GitFile) -> bytes:
     """A tag before a branch of the same name, as git itself has it."""
     for prefix in _PREFIXES:
         found = refs.get(prefix + asked.revision.encode())
@@ -90,22 +95,22 @@ def _unknown(asked: contract.GitFile, more: str) -> errors.UserError:
     return errors.UserError("RevisionMissing", f"{text}{more or '; a commit is named by all of its 40 digits'}")
 
 
-def _commit(repo: Repo, name: bytes) -> bytes:
+def _commit(store: Any, name: bytes) -> bytes:
     """What an annotated tag points at in the end."""
     from dulwich.objects import Commit, Tag
 
-    found: Any = repo.object_store[name]  # type: ignore[index]
+    found: Any = store[name]
     while isinstance(found, Tag):
-        found = repo.object_store[found.object[1]]
+        found = store[found.object[1]]
     if not isinstance(found, Commit):
         raise errors.UserError("RevisionMissing", f"{_FIELD}.revision: {name.decode()} is no commit")
     return bytes(found.id)
 
 
-def _checkout(repo: Repo, commit: bytes, folder: Path) -> None:
+def _checkout(store: Any, commit: bytes, folder: Path) -> None:
     from dulwich.object_store import iter_tree_contents
 
-    store: Any = repo.object_store
+    room = shutil.disk_usage(folder).free // 2
     for entry in iter_tree_contents(store, store[commit].tree):
         if entry.mode & _KIND != _FILE:
             continue
@@ -114,7 +119,12 @@ def _checkout(repo: Repo, commit: bytes, folder: Path) -> None:
             raise errors.UserError("PathRefused", f"{_FIELD}: the repository has a file named {errors.shown(parts)}")
         target = folder.joinpath(*parts)
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(store[entry.sha].data)
+        content = store[entry.sha].data
+        room -= len(content)
+        if room < 0:
+            text = f"{_FIELD}: the files of the repository take more than half of the room that the task has"
+            raise errors.UserError("RepositoryTooLarge", f"{text}; use a smaller repository, or a ConfigMap")
+        target.write_bytes(content)
 
 
 @contextlib.contextmanager
@@ -139,11 +149,10 @@ def _translated(asked: contract.GitFile) -> Iterator[None]:
 
 
 class _Manager(urllib3.PoolManager):
-    """Connects to checked addresses alone, follows nothing, and reads no more than there is room for."""
+    """Connects to checked addresses of one server alone, and follows nothing."""
 
-    def __init__(self, room: int, url: str) -> None:
+    def __init__(self, url: str) -> None:
         super().__init__(timeout=_TIMEOUT, headers={"User-Agent": "git/sklearn-operator"})
-        self._room = room
         self._url = url
 
     def urlopen(self, method: str, url: str, redirect: bool = True, **options: Any) -> urllib3.BaseHTTPResponse:  # type: ignore[override]
