@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from sklearn_operator import api
 from sklearn_operator.api import Problem
 from sklearn_operator.core import (
+    brought,
     datasets,
     naming,
     observed,
@@ -71,6 +72,7 @@ def _problems(
     model: observed.Model, spec: api.SklearnModelSpec, settings: Settings, catalogue: parameters.Catalogue
 ) -> Iterator[Problem]:
     yield from _model(spec, catalogue)
+    yield from brought.problems(spec, settings, catalogue)
     yield from tuning.problems(spec, catalogue)
     if spec.data is not None:
         yield from datasets.problems(spec.data, settings)
