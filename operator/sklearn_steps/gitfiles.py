@@ -14,7 +14,7 @@ import tempfile
 import urllib.parse
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import urllib3
 
@@ -154,6 +154,14 @@ class _Manager(urllib3.PoolManager):
     def __init__(self, url: str) -> None:
         super().__init__(timeout=_TIMEOUT, headers={"User-Agent": "git/sklearn-operator"})
         self._url = url
+        self._answers: list[urllib3.BaseHTTPResponse] = []
+
+    def __exit__(self, *_: Any) -> Literal[False]:
+        """What was not read to its end keeps its connection; those end here, too."""
+        for answer in self._answers:
+            answer.close()
+        self.clear()
+        return False
 
     def urlopen(self, method: str, url: str, redirect: bool = True, **options: Any) -> urllib3.BaseHTTPResponse:  # type: ignore[override]
         parts = urllib.parse.urlsplit(url)
@@ -166,6 +174,7 @@ class _Manager(urllib3.PoolManager):
         headers = {**(options.pop("headers", None) or {}), "Host": parts.netloc}
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         answer = pool.urlopen(method, target, headers=headers, redirect=False, assert_same_host=False, **options)
+        self._answers.append(answer)
         if answer.get_redirect_location():
             found = web.shown(urllib.parse.urljoin(url, str(answer.get_redirect_location())).partition("/info/refs")[0])
             text = f"{_FIELD}.url {web.shown(self._url)}: it has moved to {found}; redirects are not followed"

@@ -37,6 +37,8 @@ IMPLEMENTED = {
     "spec.data.weight",
     "spec.model.estimator",
     "spec.model.pipeline",
+    "spec.model.script",
+    "spec.model.pretrained",
     "spec.tuning",
     "spec.evaluation.metrics",
     "spec.evaluation.crossValidation",
@@ -72,8 +74,6 @@ IMPLEMENTED = {
 
 #: Asking for it, and where the refusal points.
 REFUSED: dict[str, dict[str, Any]] = {
-    "spec.model.script": {"model": {"script": {"source": {"inline": "pass"}}}},
-    "spec.model.pretrained": {"model": {"pretrained": {"uri": "s3://b/m.joblib", "sha256": "0" * 64}}},
     "spec.training.requirements": {"training": {"requirements": ["pandas==2.3.3"]}},
     "spec.training.cache": {"training": {"cache": True}},
     "spec.artifacts.uri": {"artifacts": {"uri": "s3://bucket/prefix"}},

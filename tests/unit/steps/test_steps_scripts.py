@@ -22,6 +22,9 @@ from hypothesis import strategies as st
 
 from sklearn_steps import contract, scripts
 
+#: As the runtime does: it proves arrays.
+pytestmark = pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+
 HEAD = scripted.HEAD
 TABLE = "word,size,gap,y\n" + "".join(
     f"{'abc'[n % 3] if n % 7 else ''},{n % 5},{'' if n % 4 == 0 else n % 9},{'yes' if n % 3 else 'no'}\n"
