@@ -90,7 +90,7 @@ def models(town: towns.Town, repository: dict[str, Any]) -> towns.Town:
 def test_an_inline_script_is_judged_and_served_like_any_estimator(models: towns.Town) -> None:
     models.wait("inline", seconds=240)
     assert models.status("inline")["metrics"]["accuracy"] == HALF
-    row = json.loads((SAMPLES / "digit-8.json").read_text())
+    row = json.loads((SAMPLES / "requests" / "digit-8.json").read_text())
     assert models.infer("inline", row)["by_name"]["predict"] == [8]
 
 

@@ -59,7 +59,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         spec(script({"inline": " \n\t"})),
         "spec.model.script.source.inline:  \\n\\t: is empty: give the text of a Python script",
     ),
-    "a script that does not fit": (spec(script({"inline": chr(34) * 28 * 1024})), "on its way to the task, which has room"),
+    "a script that does not fit": (spec(script({"inline": chr(34) * 28 * 1024})), "on its way to the task, which"),
     "a script with a zero": (spec(script({"inline": "a\0b"})), "has a character of code 0"),
     "a key that leads out": (
         spec(script({"configMap": {"name": "mine", "key": ".."}})),
