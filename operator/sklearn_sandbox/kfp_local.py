@@ -74,6 +74,11 @@ def prepared(job: dict[str, Any]) -> dict[str, Any]:
         given = job["environment"].get(label, {})
         kept = [item for item in container.get("env", []) if item["name"] not in given]
         container["env"] = kept + [{"name": name, "value": value} for name, value in given.items()]
+        for number, (mount, files) in enumerate(job["mounts"].get(label, {}).items()):
+            place = _mounted(Path(job["folder"], "volumes", label, str(number)), files)
+            for item in container["env"]:
+                if item["value"] == mount or item["value"].startswith(f"{mount}/"):
+                    item["value"] = str(place) + item["value"].removeprefix(mount)
         deadline = job["deadlines"].get(label)
         if deadline:
             prefix = ["python", "-m", "sklearn_sandbox.kfp_local", _DEADLINE, str(deadline)]
@@ -100,6 +105,14 @@ def _cache_as_the_server_does(tasks: Tasks) -> None:
         return found
 
     cache.LocalCache.compute_key, cache.LocalCache.get = key, get
+
+
+def _mounted(folder: Path, files: dict[str, str]) -> Path:
+    """What a volume holds, in a folder of this machine; who looks for it finds it by the environment."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    return folder
 
 
 def limited(seconds: float, command: list[str]) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sklearn_steps import contract, tasks
+from sklearn_steps import contract, parts, tasks
 
 if TYPE_CHECKING:
     from sklearn_steps import evaluate as judging
@@ -81,7 +81,7 @@ def _describe(config: str, model: Artifact) -> None:
     parsed = contract.RunConfig.model_validate_json(tasks.whole(config))
     model.metadata |= {
         "framework": "scikit-learn",
-        "estimator": parsed.final.class_,
+        "estimator": parts.Training.model_validate_json(Path(model.path, parts.TRAINING).read_bytes()).estimator,
         "version": parsed.version,
         "published": parsed.artifact_uri,
     }

@@ -108,6 +108,8 @@ def summary(config: contract.RunConfig, training: parts.Training) -> str:
         does = f"over {columns}"
     source = charts.shortened(about.source, 120)
     same = config.data.split.strategy == "None"
+    if config.pretrained is not None:
+        return f"{what} {does}. Made elsewhere, judged on {count(about.test_rows)} rows of {source}."
     judged = "judged on the very same rows" if same else f"judged on {count(about.test_rows)} others"
     return f"{what} {does}. Trained on {count(about.train_rows)} rows of {source}, {judged}."
 

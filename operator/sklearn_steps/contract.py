@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
-from sklearn_steps import contract_data, contract_judging, contract_tuning, documents, recipe
+from sklearn_steps import contract_data, contract_judging, contract_script, contract_tuning, documents, recipe
 from sklearn_steps.documents import Document as _Document
 from sklearn_steps.documents import FiniteFloat
 from sklearn_steps.documents import Strict as _Strict
@@ -50,6 +50,8 @@ MEMORY_LIMIT_ENV = "SKLEARN_MEMORY_LIMIT"  # in bytes
 # Which run a task belongs to that is told the recipe only, so that the same recipe is the same task (JSON, RUN_FIELDS).
 RUN_ENV = "SKLEARN_RUN"
 RUN_FIELDS = ("version", "number", "runId", "attempt", "artifactUri")
+SCRIPT_FOLDER_ENV = "SKLEARN_SCRIPT_FOLDER"  # where a ConfigMap with a script is mounted
+SCRIPT_MOUNT = "/etc/sklearn-operator/script"
 
 # Names in the compiled pipelines that the operator replaces by the version's own, or drops with their entry.
 # The store's Secret is on every executor; the data's Secret, ConfigMap and claim are on those that read the data.
@@ -58,6 +60,7 @@ DATA_SECRET_PLACEHOLDER = "__DATA_SECRET__"
 DATA_CONFIGMAP_PLACEHOLDER = "__DATA_CONFIGMAP__"
 DATA_CONFIGMAP_KEY_PLACEHOLDER = "__DATA_CONFIGMAP_KEY__"
 DATA_CLAIM_PLACEHOLDER = "__DATA_CLAIM__"
+SCRIPT_CONFIGMAP_PLACEHOLDER = "__SCRIPT_CONFIGMAP__"  # on train, and on run-all when fused
 
 MESSAGE_LIMIT = documents.MESSAGE_LIMIT
 
@@ -87,6 +90,9 @@ Features = contract_data.Features
 Split = contract_data.Split
 Data = contract_data.Data
 EstimatorSpec = recipe.EstimatorSpec
+Script = contract_script.Script
+GitFile = contract_script.GitFile
+Pretrained = contract_script.Pretrained
 
 
 class Trigger(_Strict):
@@ -104,7 +110,7 @@ class PreviousVersion(_Strict):
 class RunConfig(_Strict):
     """The single parameter ``config`` of the pipeline, as one JSON string.
 
-    Exactly one of ``estimator`` and ``pipeline`` is there.
+    Exactly one of ``estimator``, ``pipeline``, ``script`` and ``pretrained`` is there.
     """
 
     format_version: Literal[1] = 1
@@ -123,6 +129,9 @@ class RunConfig(_Strict):
     previous: PreviousVersion | None = None
     estimator: recipe.EstimatorSpec | None = None
     pipeline: Annotated[tuple[recipe.PipelineStep, ...], pydantic.Field(min_length=1)] | None = None
+    script: contract_script.Script | None = None
+    git_hosts: tuple[str, ...] = ()  # that the operator's settings allow for scripts
+    pretrained: contract_script.Pretrained | None = None
     packages: tuple[str, ...] = ()  # besides scikit-learn, that the operator's settings allow
     requirements: tuple[str, ...] = ()  # each ``name==version``, to be installed in the task
     served: bool = False
@@ -133,11 +142,21 @@ class RunConfig(_Strict):
 
     @pydantic.model_validator(mode="after")
     def _one(self) -> RunConfig:
-        if (self.estimator is None) == (self.pipeline is None):
-            raise ValueError("exactly one of estimator and pipeline is needed")
+        if sum(part is not None for part in (self.estimator, self.pipeline, self.script, self.pretrained)) != 1:
+            raise ValueError("exactly one of estimator, pipeline, script and pretrained is needed")
         if self.pipeline is not None and self.pipeline[-1].class_ is None:
             raise ValueError("the last step of the pipeline needs a class")
         return self
+
+    @property
+    def brought(self) -> bool:
+        """Whether the model is not declared, so that nothing is known of it before it is there."""
+        return self.script is not None or self.pretrained is not None
+
+    @property
+    def called(self) -> str:
+        """The model in a message: its class, as far as the manifest names one."""
+        return "the model" if self.brought else self.final.class_
 
     @property
     def final(self) -> recipe.EstimatorSpec:

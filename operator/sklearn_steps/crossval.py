@@ -6,7 +6,7 @@ usual folds, on fresh clones of the fitted estimator.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sklearn_steps import contract, encode, errors, parts, scoring, weights
@@ -14,17 +14,31 @@ from sklearn_steps import contract, encode, errors, parts, scoring, weights
 _FIELD = "evaluation.crossValidation.folds"
 
 
+#: From rows to fit on and rows to judge by to a model, and the latter as it takes them.
+Refit = Callable[[Any, Any], tuple[Any, Any]]
+
+
 def judge(
-    config: contract.RunConfig, model: Any, part: parts.Part, y: Any, kind: contract.EstimatorType
+    config: contract.RunConfig,
+    model: Any,
+    part: parts.Part,
+    y: Any,
+    kind: contract.EstimatorType,
+    refit: Refit | None = None,
 ) -> tuple[contract.CrossValidated | None, list[str]]:
-    """The spread of every metric, and notes; None where it is not asked for."""
+    """The spread of every metric, and notes; None where it is not asked for.
+
+    ``refit``: how the model of a fold comes to be, where that is not a clone's fit.
+    """
     asked = config.evaluation.cross_validation
     names = scoring.names(config, kind, y, model)
     if asked is None or not names:
         return None, []
+    if refit is None:
+        refit = _clones(config, model, part, y if kind in ("classifier", "regressor") else None)
     per_fold, notes = [], []
     for fitted_on, judged_on in _folds(config, part, y, kind, asked.folds):
-        found, said = _one(config, model, part, y, kind, names, fitted_on, judged_on)
+        found, said = _one(config, part, y, names, fitted_on, judged_on, refit)
         per_fold.append(found)
         notes += [note for note in said if note not in notes]
     metrics = {name: _spread([found[name] for found in per_fold]) for name in names if _everywhere(name, per_fold)}
@@ -64,22 +78,28 @@ def _folds(
 
 def _one(
     config: contract.RunConfig,
-    model: Any,
     part: parts.Part,
     y: Any,
-    kind: contract.EstimatorType,
     names: Sequence[str],
     fitted_on: Any,
     judged_on: Any,
+    refit: Refit,
 ) -> tuple[dict[str, float], list[str]]:
     try:
-        fresh = refitted(config, model, part, y if kind in ("classifier", "regressor") else None, fitted_on)
+        fresh, rows = refit(fitted_on, judged_on)
         labels = None if y is None else y[judged_on]
-        return scoring.figures(fresh, take(part.X, judged_on), labels, names, config.seed)
+        return scoring.figures(fresh, rows, labels, names, config.seed)
     except (ValueError, TypeError, ArithmeticError, AttributeError, LookupError) as exc:
-        told = encode.explained(exc, part.X, part.about, config.final.class_)
+        told = encode.explained(exc, part.X, part.about, config.called)
         text = f"evaluation.crossValidation: a fold cannot be judged: {told.message}"
         raise errors.UserError("CrossValidationFailed", f"{text}; ask for fewer folds, or for none") from exc
+
+
+def _clones(config: contract.RunConfig, model: Any, part: parts.Part, y: Any) -> Refit:
+    def refit(fitted_on: Any, judged_on: Any) -> tuple[Any, Any]:
+        return refitted(config, model, part, y, fitted_on), take(part.X, judged_on)
+
+    return refit
 
 
 def refitted(config: contract.RunConfig, model: Any, part: parts.Part, y: Any, rows: Any) -> Any:

@@ -166,8 +166,8 @@ def _wants_tuple(cls: type, name: str) -> bool:
     return isinstance(allowed, list) and tuple in allowed and list not in allowed
 
 
-def kind_of(estimator: Any, field: str = _FIELD) -> contract.EstimatorType:
-    """What it is; a UserError for anything that cannot be judged and served. ``field`` is where it comes from."""
+def type_of(estimator: Any) -> contract.EstimatorType | None:
+    """What it says that it is, None for what is no model."""
     from sklearn.utils import get_tags
 
     kinds: dict[str | None, contract.EstimatorType] = {
@@ -177,9 +177,14 @@ def kind_of(estimator: Any, field: str = _FIELD) -> contract.EstimatorType:
         "density_estimator": "clusterer",  # mixtures: predict says the component
         "outlier_detector": "outlier_detector",
     }
+    return kinds.get(get_tags(estimator).estimator_type)
+
+
+def kind_of(estimator: Any, field: str = _FIELD) -> contract.EstimatorType:
+    """What it is; a UserError for anything that cannot be judged and served. ``field`` is where it comes from."""
     name = type(estimator).__name__
     try:
-        kind = kinds.get(get_tags(estimator).estimator_type)
+        kind = type_of(estimator)
     except (AttributeError, TypeError, ValueError) as exc:  # a composed estimator asks its parts
         text = f"{field}.params: {name} is made of estimators, and one of them is missing or is not an estimator"
         raise errors.UserError("InvalidParameter", text) from exc

@@ -19,6 +19,7 @@ from sklearn_steps import (
     curves,
     encode,
     errors,
+    foreign,
     gates,
     importance,
     insights,
@@ -45,6 +46,8 @@ class Judged:
 def evaluate(config: contract.RunConfig, fitted: train.Fitted, part: parts.Part) -> Judged:
     """The metrics of the test part, golden rows, the schema and the card."""
     training = fitted.training
+    if config.brought:
+        part = foreign.as_seen(part, training)
     answers = responses.Responses(fitted.model, part)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -143,6 +146,7 @@ def _metrics(evaluation: parts.Evaluation, training: parts.Training) -> dict[str
         "crossValidation": training.cross_validation,
         "comparedWith": evaluation.compared_with,
         "gates": list(evaluation.gates) or None,
+        "script": training.script_metrics or None,
     }
     return document | {name: _plain(value) for name, value in more.items() if value is not None}
 
@@ -150,6 +154,8 @@ def _metrics(evaluation: parts.Evaluation, training: parts.Training) -> dict[str
 def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return value
     return value.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 

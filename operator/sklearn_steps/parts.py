@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ABOUT = "about.json"
 TRAINING = "training.json"
 EVALUATION = "evaluation.json"
+PRETRAINED = "pretrained.joblib"
 _ARRAYS = "data.npz"
 _TABLE = "data.parquet"
 _ROWS = "rows.npz"
@@ -118,6 +119,7 @@ class Training(pydantic.BaseModel):
     """What is known of a fitted model besides its bytes.
 
     ``run_id``: of the run that fitted it. ``left_out``: what the card would have shown, had it not been too expensive.
+    ``script_metrics``: figures that a script says of itself.
     """
 
     run_id: str
@@ -136,6 +138,8 @@ class Training(pydantic.BaseModel):
     cross_validation: contract.CrossValidated | None = None
     learning_curve: LearningCurve | None = None
     left_out: list[str] = []
+    git_commit: str | None = None
+    script_metrics: dict[str, float] = {}
 
 
 class Evaluation(pydantic.BaseModel):

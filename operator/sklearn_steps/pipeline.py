@@ -94,6 +94,14 @@ def _reads_data(task: Any) -> None:
     task.set_env_variable(contract.DATA_VOLUME_ENV, contract.DATA_VOLUME)
 
 
+def _trains(task: Any) -> None:
+    """The ConfigMap that may hold a training script; a missing one is told by the task itself, at once and in words."""
+    kubernetes.use_config_map_as_volume(
+        task, contract.SCRIPT_CONFIGMAP_PLACEHOLDER, mount_path=contract.SCRIPT_MOUNT, optional=True
+    )
+    task.set_env_variable(contract.SCRIPT_FOLDER_ENV, contract.SCRIPT_MOUNT)
+
+
 def _secret(task: Any, name: str, prefix: str) -> None:
     """Two entries, because a key is optional only by the entry that it is in."""
     for keys, optional in ((contract.AWS_REQUIRED_KEYS, False), (contract.AWS_OPTIONAL_KEYS, True)):
@@ -109,6 +117,7 @@ def staged(config: str) -> None:
     judged = evaluate(config=config, model=trained.outputs["model"], test_data=prepared.outputs["test_data"])
     published = publish(config=config, model=trained.outputs["model"], evaluation=judged.outputs["evaluation"])
     _reads_data(prepared)
+    _trains(trained)
     for task in (prepared, trained, judged, published):
         _everywhere(task)
 
@@ -134,4 +143,5 @@ def fused(config: str) -> None:
     """One task."""
     task = run_all(config=config)
     _reads_data(task)
+    _trains(task)
     _everywhere(task)

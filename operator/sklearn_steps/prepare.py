@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from sklearn_steps import (
@@ -36,9 +37,11 @@ def prepare(config: contract.RunConfig, env: Mapping[str, str] = os.environ) -> 
     fetched = sources.fetch(config, env)
     read = _of_arrays(fetched, config) if isinstance(fetched, sources.Arrays) else _of_table(fetched, config, estimator)
     part, order = read
-    classes = part.y if estimator is not None and estimators.kind_of(estimator) == "classifier" else None
     about = part.about
+    classes = part.y if _is_classified(estimator, part.y) else None
     train, test, notes = splits.split(about.rows, classes, part.groups, order, config.data.split)
+    if config.pretrained is not None:  # of what it was fitted on, nothing is known
+        notes = [note for note in notes if note != splits.ALL_ROWS]
     about.notes += notes
     about.train_rows, about.test_rows = len(train), len(test)
     sides = [parts.taken(part, rows) for rows in (train, test)]
@@ -48,8 +51,28 @@ def prepare(config: contract.RunConfig, env: Mapping[str, str] = os.environ) -> 
     return sides[0], sides[1]
 
 
+def bring(config: contract.RunConfig, folder: Path, env: Mapping[str, str] = os.environ) -> None:
+    """Fetch the pretrained model, if that is what is asked for: here are the data's credentials."""
+    if config.pretrained is not None:
+        from sklearn_steps import pretrained
+
+        pretrained.fetch(config, folder, env)
+
+
+def _is_classified(estimator: Any, y: Any) -> bool:
+    """By the estimator, or by the data where there is none yet."""
+    if estimator is None:
+        return splits.of_classes(y)
+    return estimators.kind_of(estimator) == "classifier"
+
+
 def _estimator(config: contract.RunConfig) -> Any:
-    """Built here only where the data cannot be checked or split without knowing it: it costs an import."""
+    """Built here only where the data cannot be checked or split without knowing it: it costs an import.
+
+    A model that is not declared is known only later.
+    """
+    if config.brought:
+        return None
     data = config.data
     table, split = data.source.builtin is None or selection.by_name(config), data.split
     if not (table or (split.stratify and split.shuffle and split.strategy == "Random")):
@@ -125,6 +148,8 @@ def _of_table(fetched: sources.Table, config: contract.RunConfig, estimator: Any
         target=list(config.data.target),
         notes=chosen.notes,
     )
+    if estimator is None:
+        return parts.Part(chosen.X, chosen.y, about, found.weight, found.groups), found.order
     y = targets.checked(chosen.y, about, estimators.kind_of(estimator))
     if not (estimators.nested(estimator) or estimators.takes_gaps(estimator)):
         encode.refuse_gaps(chosen.X, about, config.final.class_)

@@ -103,6 +103,7 @@ def _result(
             rows=about.rows,
             features=len(about.columns),
             revision=config.data.revision,
+            git_commit=training.git_commit,
             image=config.image,
             python=versions["python"],
             sklearn=versions["sklearn"],

@@ -41,10 +41,14 @@ def installed(config: contract.RunConfig, env: Mapping[str, str] = os.environ) -
         folders = _install(missing, there, Path(scratch), env) if missing else []
         sys.path += folders
         importlib.invalidate_caches()
+        before = os.environ.get("PYTHONPATH")
+        # A script is a process of its own, and looks there.
+        os.environ["PYTHONPATH"] = os.pathsep.join([*([before] if before else []), *folders])
         try:
             yield _distributions(folders)
         finally:
             sys.path[:] = [path for path in sys.path if path not in folders]
+            os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
 
 
 def parsed(requirement: str) -> tuple[str, str]:

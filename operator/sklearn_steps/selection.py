@@ -65,6 +65,8 @@ def _groups(pipeline: Pipeline | None) -> list[tuple[str, recipe.ColumnGroup]]:
 
 def by_name(config: contract.RunConfig) -> bool:
     """Whether columns are named somewhere in the model, so that it has to be given a table."""
+    if config.brought:
+        return True  # whether it wants one, only the model itself can tell
     if config.pipeline is None:
         return _names_columns(config.final.params, config.final.class_)
     return any(step.columns is not None or _names_columns(step.params, step.class_) for step in config.pipeline)

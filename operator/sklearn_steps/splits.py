@@ -19,13 +19,25 @@ class Positions(NamedTuple):
     notes: list[str]
 
 
+ALL_ROWS = "split.strategy None: the metrics are of the very rows that it was trained on"
+#: Of a model that is not there yet nobody knows whether it will be a classifier.
+_MOST_CLASSES = 20
+
+
+def of_classes(y: Any) -> bool:
+    """Whether a target looks like classes: text, booleans, or few different whole numbers."""
+    if y is None or y.ndim != 1:
+        return False
+    return y.dtype.kind in "OUSb" or (y.dtype.kind in "iu" and len(set(y.tolist())) <= _MOST_CLASSES)
+
+
 def split(count: int, classes: Any, groups: Any, order: Any, wanted: contract.Split) -> Positions:
     """``classes``: what may be stratified by; ``groups``: codes of the groups; ``order``: sorted by time."""
     import numpy as np
 
     rows = np.arange(count)
     if wanted.strategy == "None":
-        return Positions(rows, rows, ["split.strategy None: the metrics are of the very rows that it was trained on"])
+        return Positions(rows, rows, [ALL_ROWS])
     if wanted.strategy == "Group":
         return _by_group(rows, groups, wanted)
     if wanted.strategy == "Time":

@@ -48,16 +48,22 @@ def prepare(config: str, train_data: Folder, test_data: Folder, data: str = "") 
             raise errors.TransientError("DataChanged", text)
         parts.save(train_part, Path(train_data))
         parts.save(test_part, Path(test_data))
+        step.bring(parsed, Path(train_data))
 
 
 def train(config: str, train_data: Folder, model: Folder) -> None:
     """Build and fit."""
-    with _reported(config, "train") as (parsed, _), requirements.installed(parsed) as added:
+    with (
+        _reported(config, "train") as (parsed, _),
+        requirements.installed(parsed) as added,
+        tempfile.TemporaryDirectory() as scratch,
+    ):
         from sklearn_steps import parts
         from sklearn_steps import train as step
 
+        folder = Path(train_data if parsed.pretrained else scratch)
         with _progress(parsed) as tell:
-            fitted = step.train(parsed, parts.load(Path(train_data)), tell, added)
+            fitted = step.train(parsed, parts.load(Path(train_data)), tell, added, folder)
         step.save(fitted, Path(model), parsed.compress)
 
 
@@ -103,9 +109,11 @@ def _all(
 
     with tempfile.TemporaryDirectory() as scratch:
         train_part, test_part = preparing.prepare(config)
+        own = Path(scratch, "own")
+        preparing.bring(config, own)
         at("train")
         with _progress(config) as tell:
-            fitted = training.train(config, train_part, tell, added)
+            fitted = training.train(config, train_part, tell, added, own)
         at("evaluate")
         judged = evaluating.evaluate(config, fitted, test_part)
         folders = model or Path(scratch, "model"), Path(scratch, "evaluation")

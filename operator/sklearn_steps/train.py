@@ -7,6 +7,7 @@ the parameters, the seed and the rows in their order.
 from __future__ import annotations
 
 import platform
+import shutil
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ from sklearn_steps import (
     encode,
     errors,
     estimators,
+    foreign,
     learning,
     needs,
     parts,
@@ -40,10 +42,11 @@ _MAX_WARNINGS = 5
 
 @dataclass
 class Fitted:
-    """A model, and what is known of it."""
+    """A model, and what is known of it; ``file``: its bytes, where somebody else wrote them."""
 
     model: Any
     training: parts.Training
+    file: Path | None = None
 
 
 def train(
@@ -51,16 +54,43 @@ def train(
     part: parts.Part,
     tell: contract_tuning.Tell = lambda _: None,
     added: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> Fitted:
     """Tune where that is asked for, and fit; a UserError says what of the manifest or the data is in the way.
 
-    ``tell`` hears how far the tuning is. ``added``: packages that the image lacks, version by name.
+    ``tell`` hears how far the tuning is. ``added``: packages that the image lacks, version by name. ``folder``: for
+    what a script leaves, or where ``prepare`` put the pretrained model; it has to be there as long as what is returned
+    is not saved.
     """
     sklearn_import.load(part.about.table)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        fitted = _fit(config, part, tell, added or {})
+        found = added or {}
+        fitted = _brought(config, part, tell, found, folder) if config.brought else _fit(config, part, tell, found)
     fitted.training.notes += said(caught, "while fitting")
+    return fitted
+
+
+def _brought(
+    config: contract.RunConfig,
+    part: parts.Part,
+    tell: contract_tuning.Tell,
+    added: Mapping[str, str],
+    folder: Path | None,
+) -> Fitted:
+    """A model that is not declared."""
+    from sklearn_steps import pretrained, scripted
+
+    if folder is None:
+        raise ValueError("a folder is needed")
+    if config.pretrained is not None:
+        fitted = pretrained.taken(config, part, folder)
+    else:
+        fitted = scripted.fit(config, part, tell, folder)
+    needed = needs.check(config, fitted.model, added)
+    fitted.training.needs = needed
+    fitted.training.notes += needs.note(needed)
+    fitted.training.requirements = sorted({*fitted.training.requirements, *requirements.pinned([*added])})
     return fitted
 
 
@@ -70,7 +100,7 @@ def _fit(config: contract.RunConfig, part: parts.Part, tell: contract_tuning.Tel
     needs.check(config, estimator, added)
     kind = estimators.kind_of(estimator, composing.field(config))
     supervised = kind in ("classifier", "regressor")
-    y = _target(config, part, kind)
+    y = target(config, part, kind)
     if supervised:
         _check_outputs(estimator, about, name, kind)
     if kind == "classifier":
@@ -90,7 +120,9 @@ def _fit(config: contract.RunConfig, part: parts.Part, tell: contract_tuning.Tel
         raise encode.explained(exc, part.X, about, name) from exc
     seconds = time.perf_counter() - started
     needed = needs.check(config, model, added)
-    training = _training(config, model, kind, about, seconds, [*notes, *needs.note(needed)], added)
+    told = [*notes, *needs.note(needed)]
+    name, params = config.final.class_, config.final.params
+    training = described(config, model, kind, about, seconds, name, params, told, added)
     training.needs = needed
     if tuned is not None:
         training.tuning = tuned.record
@@ -102,7 +134,8 @@ def _fit(config: contract.RunConfig, part: parts.Part, tell: contract_tuning.Tel
     return Fitted(model, training)
 
 
-def _target(config: contract.RunConfig, part: parts.Part, kind: contract.EstimatorType) -> Any:
+def target(config: contract.RunConfig, part: parts.Part, kind: contract.EstimatorType) -> Any:
+    """The target of the training part, checked for that kind of estimator."""
     about = part.about
     if about.test_rows == about.rows:
         return targets.checked(part.y, about, kind)
@@ -119,7 +152,10 @@ def save(fitted: Fitted, folder: Path, compress: int = 0) -> None:
     import joblib
 
     folder.mkdir(parents=True, exist_ok=True)
-    joblib.dump(fitted.model, folder / contract.MODEL, compress=compress)
+    if fitted.file is None:
+        joblib.dump(fitted.model, folder / contract.MODEL, compress=compress)
+    else:
+        shutil.copyfile(fitted.file, folder / contract.MODEL)
     parts.write(fitted.training, folder / parts.TRAINING)
 
 
@@ -160,27 +196,30 @@ def said(caught: list[warnings.WarningMessage], when: str) -> list[str]:
     return [f"{when}: {text}" for text in dict.fromkeys(texts)][:_MAX_WARNINGS]
 
 
-def _training(
+def described(
     config: contract.RunConfig,
     model: Any,
     kind: contract.EstimatorType,
     about: parts.About,
     seconds: float,
-    notes: list[str],
-    added: Mapping[str, str],
+    estimator: str,
+    params: Mapping[str, Any],
+    notes: Sequence[str] = (),
+    added: Mapping[str, str] | None = None,
 ) -> parts.Training:
+    """What is known of a fitted model; ``estimator`` and ``params``: what it is, in the words of the manifest."""
     classes = getattr(model, "classes_", None)
-    others = _others(model, config.packages)
+    others = _others(model, foreign.packages(model) if config.brought else config.packages)
     libraries = (*_LIBRARIES, *others, "pandas") if about.table else (*_LIBRARIES, *others)
     versions = {name: metadata.version(name) for name in libraries}
     return parts.Training(
         run_id=config.run_id,
         about=about,
-        estimator=config.final.class_,
+        estimator=estimator,
         estimator_type=kind,
         classes=parts.json_safe(classes),
         outputs=[name for name in _OUTPUTS if hasattr(model, name)],
-        params=parts.json_safe(config.final.params),
+        params=parts.json_safe(params),
         fit_seconds=seconds,
         versions={
             "python": platform.python_version(),
@@ -189,6 +228,6 @@ def _training(
             "joblib": versions["joblib"],
         }
         | ({"pandas": versions["pandas"]} if about.table else {}),
-        requirements=requirements.pinned([*versions, *added]),
+        requirements=requirements.pinned([*versions, *(added or {})]),
         notes=[*about.notes, *notes],
     )

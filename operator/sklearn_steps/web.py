@@ -118,15 +118,20 @@ def _save(uri: str, answer: http.client.HTTPResponse, path: Path, limit: int) ->
     return digest.hexdigest()
 
 
-def _connected(host: str, port: int) -> socket.socket:
-    """To an address that may be asked. Who allows localhost or an address by its number means it."""
+def addresses(host: str, port: int, field: str) -> list[str]:
+    """Those that may be asked. Who allows localhost or an address by its number means it."""
     named = host != "localhost" and not _is_number(host)
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = [str(item[4][0]) for item in found]
-    allowed = [address for address in addresses if not named or _harmless(address)]
+    known = [str(item[4][0]) for item in found]
+    allowed = [address for address in known if not named or _harmless(address)]
     if not allowed:
-        text = f"{_FIELD}: the name {host} resolves to {errors.listed(addresses)}, a loopback or link-local address"
+        text = f"{field}: the name {host} resolves to {errors.listed(known)}, a loopback or link-local address"
         raise errors.UserError("HostNotAllowed", f"{text}, which the operator's settings do not allow")
+    return allowed
+
+
+def _connected(host: str, port: int) -> socket.socket:
+    allowed = addresses(host, port, _FIELD)
     for address in allowed[:-1]:
         try:
             return socket.create_connection((address, port), _TIMEOUT)

@@ -62,6 +62,7 @@ def render(
         _shape(executor["container"], training.image(version, settings), _resources(options, settings))
     for executor in platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values():
         _connect(executor, inputs, settings)
+        _mount(executor, (inputs.get("model") or {}).get("script") or {})
         _place(executor, options)
     for task in pipeline["root"]["dag"]["tasks"].values():
         _retry(task, options.get("retries") or {})
@@ -141,6 +142,14 @@ def _connect(executor: dict[str, Any], inputs: Mapping[str, Any], settings: Sett
 
 def _mounted(entry: dict[str, Any], claim: str) -> dict[str, Any]:
     return {**entry, "constant": claim, "pvcNameParameter": {"runtimeValue": {"constant": claim}}}
+
+
+def _mount(executor: dict[str, Any], script: Mapping[str, Any]) -> None:
+    """The ConfigMap with the script, where there is one. Whether the key is in it, the task says in better words."""
+    config_map = (script.get("source") or {}).get("configMap")
+    mounts = executor.pop("configMapAsVolume", [])
+    if config_map and mounts:
+        executor["configMapAsVolume"] = [_named(entry, "configMapName", config_map["name"]) for entry in mounts]
 
 
 def _place(executor: dict[str, Any], options: Mapping[str, Any]) -> None:

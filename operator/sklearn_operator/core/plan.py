@@ -27,6 +27,7 @@ from sklearn_operator.core import (
     serving,
     times,
     training,
+    trouble,
     validation,
     versions,
 )
@@ -246,7 +247,7 @@ def _take_down(seen: observed.Observed, settings: Settings, now: datetime) -> Pl
     if not waiting:
         return Plan(actions=(actions.RemoveFinalizer(),))
     draft.wait(timedelta(seconds=1))
-    return _finish(draft, seen.model, report.deleting(seen.model, "; ".join(list(dict.fromkeys(waiting))[:3]), now))
+    return _finish(draft, seen.model, trouble.deleting(seen.model, "; ".join(list(dict.fromkeys(waiting))[:3]), now))
 
 
 def _progress(seen: observed.Observed) -> dict[str, observed.Json]:

@@ -16,10 +16,6 @@ from sklearn_operator.core import conditions, gates, naming, observed, serving, 
 Condition = conditions.Condition
 
 
-#: What a model that is being taken down has no more.
-_OF_SERVING = ("servingVersion", "candidateVersion", "url", "address", "nextScheduleTime")
-
-
 @dataclass(frozen=True)
 class Situation:
     """The facts that the report is written from.
@@ -81,66 +77,19 @@ def status(situation: Situation) -> dict[str, Any]:
     return {name: value for name, value in document.items() if value is not None}
 
 
-def troubled(
-    model: observed.Model,
-    message: str,
-    now: datetime,
-    problem: tuple[str, str] | None = None,
-    known: observed.Json | None = None,
-) -> dict[str, Any]:
-    """The status while an outside system does not answer: all that is ``known`` in spite of it, and why nothing moves.
-
-    Without ``known`` everything stays as it was. Whether the manifest is valid is known all the same (``problem``): a
-    correction shows although all else is down.
-    """
-    document = dict(known if known is not None else model.status)
-    before = {row.get("type"): row for row in document.get("conditions") or []}
-    ready = before.get("Ready") or {}
-    rows = [Condition("Reconciling", "True", "Retrying", message), Condition("Stalled", "False", "Retrying", "")]
-    if not model.deleting:
-        rows.append(_valid(problem))
-    if ready.get("status") != "True" or model.deleting:
-        rows.append(Condition("Ready", "False", "Deleting" if model.deleting else "Retrying", message))
-    computed = before.values() if known is not None else ()
-    told = [Condition(*(row[name] for name in ("type", "status", "reason", "message"))) for row in computed]
-    said = {row.type: row for row in [*told, *rows]}
-    document["conditions"] = conditions.merge(
-        model.status.get("conditions") or [], list(said.values()), model.generation, now, keep_others=True
-    )
-    document["observedGeneration"] = model.generation
-    document.setdefault("phase", "Pending")
-    return document
-
-
-def deleting(model: observed.Model, message: str, now: datetime) -> dict[str, Any]:
-    """The status while things are being taken down."""
-    document = {name: value for name, value in model.status.items() if name not in _OF_SERVING}
-    rows = [
-        Condition("Ready", "False", "Deleting", message),
-        Condition("Reconciling", "True", "Deleting", message),
-        Condition("Stalled", "False", "Deleting", ""),
-    ]
-    document["conditions"] = conditions.merge(
-        document.get("conditions") or [], rows, model.generation, now, keep_others=True
-    )
-    document["observedGeneration"] = model.generation
-    document["phase"] = "Deleting"
-    return document
-
-
 def _conditions(s: Situation) -> list[Condition]:
     trained = _trained(s)
     passed = _gates(s)
     served = _served(s)
-    valid = _valid(s.problem)
-    ready = _ready(s, valid, trained, passed, served)
-    stalled = _stalled(s, valid, trained, passed)
-    rows = [ready, _reconciling(s, stalled, ready, trained, served), stalled, valid, trained, passed]
+    accepted = valid(s.problem)
+    ready = _ready(s, accepted, trained, passed, served)
+    stalled = _stalled(s, accepted, trained, passed)
+    rows = [ready, _reconciling(s, stalled, ready, trained, served), stalled, accepted, trained, passed]
     rows = rows if s.train_only else [*rows, served]
     return [*rows, _awaiting(s)] if s.approval else rows
 
 
-def _valid(problem: tuple[str, str] | None) -> Condition:
+def valid(problem: tuple[str, str] | None) -> Condition:
     return Condition("Valid", "False", *problem) if problem else Condition("Valid", "True", "Accepted", "")
 
 

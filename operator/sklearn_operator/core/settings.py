@@ -25,6 +25,8 @@ class Settings:
     service_accounts: frozenset[str] = frozenset()
     #: Hosts that manifests may read data from by http(s), each ``host`` (its usual ports) or ``host:port``.
     data_hosts: frozenset[str] = frozenset()
+    #: Hosts that training scripts may be fetched from, in the same form.
+    git_hosts: frozenset[str] = frozenset()
     #: Packages besides scikit-learn whose classes a manifest may name; the trainer image has to have them.
     packages: frozenset[str] = frozenset()
     #: How long an absent run may still be one that the pipeline server is just creating.

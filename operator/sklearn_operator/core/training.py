@@ -148,7 +148,7 @@ def run_config(
         "seed": int((frozen_inputs.get("training") or {}).get("seed") or 0),
         "data": data,
         **_about_data(data, version, settings, versions),
-        **_trained(frozen_inputs["model"], catalogue),
+        **_trained(frozen_inputs["model"], catalogue, settings),
         **({"packages": sorted(settings.packages)} if settings.packages else {}),
         **_about_model(frozen_inputs),
         "evaluation": _evaluation(frozen_inputs),
@@ -181,8 +181,13 @@ def _about_model(frozen_inputs: observed.Json) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value}
 
 
-def _trained(model: Mapping[str, Any], catalogue: parameters.Catalogue) -> dict[str, Any]:
-    """The estimator or the pipeline, under its own name."""
+def _trained(model: Mapping[str, Any], catalogue: parameters.Catalogue, settings: Settings) -> dict[str, Any]:
+    """The estimator, the pipeline, the script or the pretrained model, under its own name."""
+    if "script" in model:
+        hosts = {"gitHosts": sorted(settings.git_hosts)} if "git" in model["script"]["source"] else {}
+        return {"script": model["script"], **hosts}
+    if "pretrained" in model:
+        return {"pretrained": model["pretrained"]}
     if "pipeline" in model:
         return {"pipeline": typed.pipeline(model["pipeline"], catalogue)}
     return {"estimator": typed.estimator(model["estimator"], catalogue)}

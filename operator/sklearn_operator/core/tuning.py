@@ -35,7 +35,7 @@ def problems(spec: api.SklearnModelSpec, catalogue: parameters.Catalogue) -> Ite
             yield found
         else:
             yield from _range(parameter, found, catalogue, path)
-    yield from _shadows(tuning)
+    yield from _flags(tuning) if spec.model.script is not None else _shadows(tuning)
     yield from _objective(tuning.objective)
     yield from _times(spec, tuning)
     if tuning.algorithm == "Grid" and known:
@@ -73,6 +73,8 @@ class _Unknown(Exception):
 def _addressed(
     spec: api.SklearnModelSpec, name: str, catalogue: parameters.Catalogue, path: str
 ) -> values.Parameter | Problem:
+    if spec.model.script is not None:
+        return _ANYTHING  # which flags it has, the script alone knows
     if name.rpartition("__")[2] == "n_jobs":
         text = "changes no model, only how it is computed; remove it (trials share the task's CPU limit)"
         return Problem(path, api.show(name), text)
@@ -175,6 +177,19 @@ def _range(
             number = {kind: int(bound) if kind == "int" else bound}
             for problem in parameters.value_problems(number, rules, catalogue, path):
                 yield Problem(f"{path}.{field}", api.show(bound), problem.message)
+
+
+def _flags(tuning: api.TuningSpec) -> Iterator[Problem]:
+    """Flags of a script: values are texts, numbers and booleans."""
+    for index, parameter in enumerate(tuning.parameters):
+        path = f"spec.tuning.parameters[{index}]"
+        if parameter.name == "help":
+            yield Problem(f"{path}.name", "help", "asks a script for help instead of training: remove it")
+        for place, value in enumerate(parameter.values or ()):
+            typed_form = isinstance(value, Mapping) and values.typed_form(value) is not None
+            if not typed_form and not isinstance(value, (str, int, float)):
+                text = "must be a text, a number or a boolean: it is given as a flag of the script"
+                yield Problem(f"{path}.values[{place}]", api.show(value), text)
 
 
 def _shadows(tuning: api.TuningSpec) -> Iterator[Problem]:

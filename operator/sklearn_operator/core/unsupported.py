@@ -28,8 +28,6 @@ def problems(spec: api.SklearnModelSpec, settings: Settings) -> Iterator[Problem
     if spec.tuning is not None and spec.tuning.engine == "Katib":
         text = "not implemented in this release; choose InProcess, or Auto, which is the same for now"
         yield Problem("spec.tuning.engine", "Katib", text)
-    if spec.tuning is not None and spec.model.script is not None:
-        yield Problem("spec.tuning", "set", f"of a script {_ADVICE}")
     yield from _resources(spec.training.resources)
     serving = spec.serving
     if serving is not None and serving.runtime not in (None, settings.runtime):
@@ -39,7 +37,6 @@ def problems(spec: api.SklearnModelSpec, settings: Settings) -> Iterator[Problem
 
 def _later(spec: api.SklearnModelSpec) -> Iterator[tuple[Any, ...]]:
     """Path, model and the fields of it that have to be left at their defaults."""
-    yield "spec.model", spec.model, "script", "pretrained"
     yield "spec.artifacts", spec.artifacts, "uri", "credentials_secret"
     yield "spec.rollout", spec.rollout, "canary"
     if spec.serving is not None:

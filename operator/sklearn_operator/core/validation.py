@@ -14,6 +14,7 @@ from sklearn_operator import api
 from sklearn_operator.api import Problem
 from sklearn_operator.core import (
     addresses,
+    brought,
     datasets,
     naming,
     observed,
@@ -73,6 +74,7 @@ def _problems(
     model: observed.Model, spec: api.SklearnModelSpec, settings: Settings, catalogue: parameters.Catalogue
 ) -> Iterator[Problem]:
     yield from _model(spec, catalogue)
+    yield from brought.problems(spec, settings, catalogue)
     yield from tuning.problems(spec, catalogue)
     yield from _addresses(spec)
     if spec.data is not None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sklearn_operator.backends import errors
-from sklearn_operator.core import actions, inquiry, observed, parameters, report, validation
+from sklearn_operator.core import actions, inquiry, observed, parameters, trouble, validation
 from sklearn_operator.core import plan as planning
 from sklearn_operator.core.settings import Settings
 from sklearn_operator.runtime.executor import Executor, Pass
@@ -94,7 +94,7 @@ class Reconciler:
         return objects
 
     async def _pass(self, objects: Objects) -> timedelta | None:
-        seen, trouble = await self._observer.observe(objects)
+        seen, silent = await self._observer.observe(objects)
         plan = planning.plan(seen, self._settings, self._catalogue, self._now())
         current = Pass(seen.model, {version.name: version for version in seen.versions}, seen.model.resource_version)
         for action in plan.actions:
@@ -107,8 +107,8 @@ class Reconciler:
                     await self._report_refusal(current, seen)
                     raise _Refused(refusal) from refusal
                 raise
-        if trouble is not None:
-            raise _Hindered(trouble, seen.model.status if plan.status is None else plan.status)
+        if silent is not None:
+            raise _Hindered(silent, seen.model.status if plan.status is None else plan.status)
         if plan.status is not None:
             await self._executor.report(current, plan.status)
         return plan.look_again
@@ -172,7 +172,7 @@ class Reconciler:
             if fresh.deleting and known is not None:
                 status = known  # what is being waited for names the trouble already
             else:
-                status = report.troubled(fresh, str(error), self._now(), self._problem(fresh), known)
+                status = trouble.troubled(fresh, str(error), self._now(), self._problem(fresh), known)
             if status != fresh.status:
                 await self._executor.report(Pass(fresh, {}, fresh.resource_version), status)
         except errors.BackendError as second:

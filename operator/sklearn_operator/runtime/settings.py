@@ -57,6 +57,8 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     #: Hosts that manifests may read data from by http(s), separated by commas: ``host`` means its ports 80 and 443,
     #: ``host:port`` that port. A loopback or link-local address is refused unless it is itself in the list.
     data_hosts: str = ""
+    #: Hosts of the git repositories that training scripts may be fetched from by http(s), in the same form.
+    git_hosts: str = ""
     #: Packages besides scikit-learn whose estimators manifests may name, by their import names, separated by commas
     #: (``xgboost,lightgbm,imblearn``); the trainer image has to have them.
     packages: str = ""
@@ -87,7 +89,7 @@ class OperatorSettings(pydantic_settings.BaseSettings):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
 
-    @pydantic.field_validator("data_hosts")
+    @pydantic.field_validator("data_hosts", "git_hosts")
     @classmethod
     def _are_hosts(cls, value: str) -> str:
         for item in _listed(value):
@@ -112,6 +114,7 @@ class OperatorSettings(pydantic_settings.BaseSettings):
             runtime=self.serving_runtime,
             service_accounts=frozenset(_listed(self.service_accounts)),
             data_hosts=frozenset(host.lower() for host in _listed(self.data_hosts)),
+            git_hosts=frozenset(host.lower() for host in _listed(self.git_hosts)),
             packages=frozenset(_listed(self.packages)),
             submit_pause=timedelta(seconds=self.kfp_submit_pause),
             poll_min=timedelta(seconds=self.kfp_poll_min),

@@ -24,6 +24,8 @@ _LONGEST_VARIABLE = 128 * 1024
 UNSCHEDULABLE = "Unschedulable"
 _NO_NODE = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."
 Environment = dict[str, dict[str, str]]
+#: By executor: where a ConfigMap is mounted, and what it holds.
+Mounts = dict[str, dict[str, dict[str, str]]]
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,17 @@ class Cluster:
                 return {}, Trouble(label, image, "RunContainerError", text)
             found[label] = values
         return found, None
+
+    async def mounts(self, namespace: str, platform: Mapping[str, Any]) -> Mounts:
+        """The ConfigMaps that executors have as volumes; a missing optional one is an empty folder."""
+        found: Mounts = {}
+        for label, executor in spec.platform_executors(platform).items():
+            for entry in executor.get("configMapAsVolume", []):
+                data = await self._data(namespace, "configmaps", _name(entry, "configMap"))
+                if data is None and not entry.get("optional"):
+                    raise ClusterError(f"configmap {_name(entry, 'configMap')} not found, and a volume needs it")
+                found.setdefault(label, {})[str(entry["mountPath"])] = data or {}
+        return found
 
     async def show(self, namespace: str, manifest: Mapping[str, Any], status: Mapping[str, Any]) -> None:
         """Makes sure that the pod exists and says what ``status`` says."""
@@ -204,11 +217,15 @@ def _references(executor: Mapping[str, Any]) -> list[_Reference]:
     found = []
     for plural, field, word in (("secrets", "secretAsEnv", "secret"), ("configmaps", "configMapAsEnv", "configMap")):
         for entry in executor.get(field, []):
-            parameter = (entry.get(f"{word}NameParameter") or {}).get("runtimeValue") or {}
-            name = parameter.get("constant") or entry.get(f"{word}Name") or ""
+            name = _name(entry, word)
             keys = tuple((key[f"{word}Key"], key["envVar"]) for key in entry.get("keyToEnv", []))
-            found.append(_Reference(plural, str(name), keys, bool(entry.get("optional"))))
+            found.append(_Reference(plural, name, keys, bool(entry.get("optional"))))
     return found
+
+
+def _name(entry: Mapping[str, Any], word: str) -> str:
+    parameter = (entry.get(f"{word}NameParameter") or {}).get("runtimeValue") or {}
+    return str(parameter.get("constant") or entry.get(f"{word}Name") or "")
 
 
 def workflow_name(pipeline: Mapping[str, Any], run_id: str, number: int) -> str:

@@ -132,7 +132,7 @@ class Executor:
         if "pid" in execution:
             self._report(execution["run_id"], "RUNNING")
             return children.Child(execution["pid"], execution["created"])
-        environment = await self._environment(execution)
+        environment, mounts = await self._surroundings(execution)
         pipeline, platform = spec.parse(execution["spec"])
         folder = self.folder(execution["run_id"], execution["number"])
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -146,13 +146,14 @@ class Executor:
             "pipeline": spec.named(pipeline, execution["run_id"]),
             "parameters": execution["parameters"],
             "environment": environment,
+            "mounts": mounts,
             "deadlines": {label: int(one.get("activeDeadlineSeconds") or 0) for label, one in configured.items()},
         }
         await asyncio.to_thread(children.hand_over, process, job)
         self._report(execution["run_id"], "RUNNING")
         return child
 
-    async def _environment(self, execution: stores.Document) -> cluster.Environment:
+    async def _surroundings(self, execution: stores.Document) -> tuple[cluster.Environment, cluster.Mounts]:
         """Waits, as a pod does, until everything that the pods name is there."""
         pipeline, platform = spec.parse(execution["spec"])
         namespace, run_id = execution["namespace"], execution["run_id"]
@@ -164,7 +165,7 @@ class Executor:
                 try:
                     values, trouble = await self._cluster.environment(namespace, pipeline, platform)
                     if trouble is None:
-                        return values
+                        return values, await self._cluster.mounts(namespace, platform)
                     if trouble != shown:
                         account = execution["service_account"]
                         manifest, status = cluster.waiting_pod(run_id, workflow, trouble, platform, account)

@@ -7,11 +7,15 @@ scores of the search, never worse than what went in. The test part is out of rea
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sklearn_steps import contract, contract_tuning, errors, parts, scoring, targets, threads
-from sklearn_steps.tuning import folds, search, trials, workers
+from sklearn_steps.tuning import folds, scripted_trials, search, trials, workers
+
+if TYPE_CHECKING:
+    from sklearn_steps import scripted
 
 _NOT_SEARCHED = "n_jobs"
 
@@ -41,12 +45,56 @@ def tune(
     metric = _metric(config, tuning, estimator, y, kind)
     given = _given(tuning, estimator)
     made, notes = folds.made(part, y, kind, config.data.split, tuning)
-    fit_rows = min(len(fold.fit) for fold in made)
+    bench = trials.Bench(estimator, part, y, kind, metric, made, config.seed, shares(tuning)[1], config.packages)
+    params, record = _searched(tuning, metric, given, bench, tell)
+    winner = trials.adjusted(estimator, params, config.seed, config.packages)
+    if kind == "classifier":
+        targets.give_labels(winner, y)
+    return Tuned(winner, params, record, [*notes, *_said(record)])
+
+
+def tune_script(
+    runner: scripted.Runner, model: Any, y: Any, kind: contract.EstimatorType, tell: contract_tuning.Tell
+) -> Tuned:
+    """Search a script's flags; ``model`` is what it makes of those that are given. ``estimator`` of the result is it.
+
+    A flag that the manifest does not give is at the script's own default in trial 0.
+    """
+    config = runner.config
+    tuning = config.tuning
+    if tuning is None or config.script is None:
+        raise ValueError("the configuration has no script that is tuned")
+    metric = _metric(config, tuning, model, y, kind)
+    args = config.script.args
+    given = {parameter.name: args[parameter.name] for parameter in tuning.parameters if parameter.name in args}
+    made, notes = folds.made(runner.part, y, kind, config.data.split, tuning)
+    bench = scripted_trials.Bench(runner, y, kind, metric, made)
+    params, record = _searched(tuning, metric, given, bench, tell)
+    return Tuned(model, params, record, [*notes, *_said(record)])
+
+
+class _Bench(Protocol):
+    """What runs trials."""
+
+    @property
+    def y(self) -> Any: ...
+    @property
+    def kind(self) -> contract.EstimatorType: ...
+    @property
+    def folds(self) -> Sequence[trials.Fold]: ...
+    def measure(self, job: trials.Job) -> trials.Answer: ...
+
+
+def _searched(
+    tuning: contract_tuning.Tuning, metric: str, given: dict[str, Any], bench: _Bench, tell: contract_tuning.Tell
+) -> tuple[dict[str, Any], parts.Tuning]:
+    """What the winner changes, and the record of the search."""
+    made = bench.folds
+    fit_rows, least = min(len(fold.fit) for fold in made), _least_rows(bench.y, bench.kind, len(made))
     at_once, cores = shares(tuning)
-    bench = trials.Bench(estimator, part, y, kind, metric, made, config.seed, cores, config.packages)
     began = time.perf_counter()
     with workers.Pool(bench.measure, at_once, cores) as pool:
-        looking = search.Search(tuning, given, pool, fit_rows, _least_rows(y, kind, len(made)), tell)
+        looking = search.Search(tuning, given, pool, fit_rows, least, tell)
         best = looking.run()
     record = parts.Tuning(
         result=_result(tuning, metric, looking, best),
@@ -59,11 +107,7 @@ def tune(
         validation_rows=None if tuning.cross_validation else len(made[0].judge),
         trials=[trial for _, trial in sorted(looking.ran.items())],
     )
-    params = looking.params(best.number)
-    winner = trials.adjusted(estimator, params, config.seed, config.packages)
-    if kind == "classifier":
-        targets.give_labels(winner, y)
-    return Tuned(winner, params, record, [*notes, *_said(record)])
+    return looking.params(best.number), record
 
 
 def _result(

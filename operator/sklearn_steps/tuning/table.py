@@ -28,7 +28,7 @@ def written(tuning: parts.Tuning) -> bytes:
         "rows": pa.array([trial.rows for trial in trials], pa.int64()),
         "reason": pa.array([trial.reason or None for trial in trials], pa.string()),
     }
-    for name in trials[0].params if trials else ():
+    for name in dict.fromkeys(name for trial in trials for name in trial.params):
         columns[f"param_{name}"] = _typed([trial.params.get(name) for trial in trials])
     texts = [json.dumps(trial.params, ensure_ascii=False) for trial in trials]
     columns["params"] = pa.array(texts, pa.string())

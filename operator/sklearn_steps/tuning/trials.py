@@ -7,7 +7,7 @@ wrong in it is its answer.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,18 +59,12 @@ class Bench:
 
     def measure(self, job: Job) -> Answer:
         """Runs a trial; this is what workers do."""
-        started = time.perf_counter()
-        try:
+
+        def scores() -> tuple[float, ...]:
             candidate = self._candidate(job.params)
-            scores = tuple(self._score(candidate, fold, job.rows) for fold in self.folds)
-        except errors.StepError as exc:
-            return Answer((), time.perf_counter() - started, exc.message)
-        except Exception as exc:  # whatever a library throws at odd parameters
-            return Answer((), time.perf_counter() - started, f"{type(exc).__name__}: {errors.first_line(exc)}")
-        seconds = time.perf_counter() - started
-        if any(score - score != 0 for score in scores):
-            return Answer((), seconds, f"{self.metric} is not defined on the rows that trials are judged by")
-        return Answer(scores, seconds)
+            return tuple(self._score(candidate, fold, job.rows) for fold in self.folds)
+
+        return measured(scores, self.metric)
 
     def _candidate(self, params: Mapping[str, Any] | None) -> Any:
         from sklearn.base import clone
@@ -88,7 +82,7 @@ class Bench:
     def _score(self, candidate: Any, fold: Fold, rows: int | None) -> float:
         from sklearn.base import clone
 
-        fit = fold.fit if rows is None else _subset(fold.fit, rows, self.y if self.kind == "classifier" else None)
+        fit = fold.fit if rows is None else subset(fold.fit, rows, self.y if self.kind == "classifier" else None)
         X, y = _rows(self.part.X, fit), None if self.y is None else self.y[fit]
         model, _ = encode.wrapped(clone(candidate), parts.Part(X, y, self.part.about))
         weight = None if self.part.weight is None else self.part.weight[fit]
@@ -96,6 +90,21 @@ class Bench:
         model.fit(X, y, **options) if self.kind in _SUPERVISED else model.fit(X, **options)
         truth = None if self.y is None else self.y[fold.judge]
         return scoring.single(self.metric, model, _rows(self.part.X, fold.judge), truth, self.seed)
+
+
+def measured(scores: Callable[[], tuple[float, ...]], metric: str) -> Answer:
+    """The scores, or why there are none."""
+    started = time.perf_counter()
+    try:
+        found = scores()
+    except errors.StepError as exc:
+        return Answer((), time.perf_counter() - started, exc.message)
+    except Exception as exc:  # whatever a library throws at odd parameters
+        return Answer((), time.perf_counter() - started, f"{type(exc).__name__}: {errors.first_line(exc)}")
+    seconds = time.perf_counter() - started
+    if any(score - score != 0 for score in found):
+        return Answer((), seconds, f"{metric} is not defined on the rows that trials are judged by")
+    return Answer(found, seconds)
 
 
 def adjusted(estimator: Any, params: Mapping[str, Any], seed: int, packages: Sequence[str] = ()) -> Any:
@@ -113,7 +122,7 @@ def _rows(X: Any, rows: Any) -> Any:
     return X.iloc[rows] if hasattr(X, "iloc") else X[rows]
 
 
-def _subset(fit: Any, rows: int, classes: Any) -> Any:
+def subset(fit: Any, rows: int, classes: Any) -> Any:
     """The first so many rows of an order that does not depend on how many; of every class about its share."""
     import numpy as np
 

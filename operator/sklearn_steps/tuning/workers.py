@@ -23,6 +23,7 @@ from sklearn_steps import threads
 
 Job = TypeVar("Job")
 Answer = TypeVar("Answer")
+_PARTING_SECONDS = 5.0
 
 
 @dataclass
@@ -56,8 +57,10 @@ class Pool(Generic[Job, Answer]):
 
     def __exit__(self, *_: object) -> None:
         for worker in self._workers:
-            worker.process.kill()
+            worker.process.terminate()  # and not kill: one that has a process of its own takes that along
         for worker in self._workers:
+            worker.process.join(_PARTING_SECONDS)
+            worker.process.kill()
             worker.process.join()
             worker.pipe.close()
         self._workers.clear()

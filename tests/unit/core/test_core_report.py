@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sklearn_operator import api
-from sklearn_operator.core import observed, report, serving
+from sklearn_operator.core import observed, report, serving, trouble
 from unit.core import builders
 
 NOW = builders.NOW
@@ -154,20 +154,20 @@ def test_an_unchanged_situation_gives_an_unchanged_status() -> None:
 
 def test_trouble_with_an_outside_system_is_told_and_does_not_count_up() -> None:
     settled = report.status(situation(V1, wanted=V1, target=V1, answering="digits-v1"))
-    told = report.troubled(builders.model(status=settled), "Kubeflow Pipelines cannot be reached", NOW)
+    told = trouble.troubled(builders.model(status=settled), "Kubeflow Pipelines cannot be reached", NOW)
     assert table(told) == ("True", "True", "False")
     assert told["servingVersion"] == "digits-v1"
-    assert report.troubled(builders.model(status=told), "Kubeflow Pipelines cannot be reached", NOW) == told
-    fresh = report.troubled(builders.model(), "x" * 5000, NOW)
+    assert trouble.troubled(builders.model(status=told), "Kubeflow Pipelines cannot be reached", NOW) == told
+    fresh = trouble.troubled(builders.model(), "x" * 5000, NOW)
     assert table(fresh) == ("False", "True", "False") and fresh["phase"] == "Pending"
     assert all(len(row["message"].encode()) <= 1024 for row in fresh["conditions"])
 
 
 def test_deletion_says_what_it_waits_for() -> None:
-    told = report.deleting(builders.model(), "waiting for run r", NOW)
+    told = trouble.deleting(builders.model(), "waiting for run r", NOW)
     assert table(told) == ("False", "True", "False")
     assert told["conditions"][0]["message"] == "waiting for run r"
-    assert report.deleting(builders.model(status=told), "waiting for run r", NOW) == told
+    assert trouble.deleting(builders.model(status=told), "waiting for run r", NOW) == told
 
 
 # Any situation

@@ -37,6 +37,8 @@ IMPLEMENTED = {
     "spec.data.weight",
     "spec.model.estimator",
     "spec.model.pipeline",
+    "spec.model.script",
+    "spec.model.pretrained",
     "spec.tuning",
     "spec.evaluation.metrics",
     "spec.evaluation.crossValidation",
@@ -75,8 +77,6 @@ IMPLEMENTED = {
 
 #: Asking for it, and where the refusal points.
 REFUSED: dict[str, dict[str, Any]] = {
-    "spec.model.script": {"model": {"script": {"source": {"inline": "pass"}}}},
-    "spec.model.pretrained": {"model": {"pretrained": {"uri": "s3://b/m.joblib", "sha256": "0" * 64}}},
     "spec.artifacts.uri": {"artifacts": {"uri": "s3://bucket/prefix"}},
     "spec.artifacts.credentialsSecret": {"artifacts": {"credentialsSecret": "mine"}},
     "spec.serving.runtime": {"serving": {"runtime": "kserve-sklearnserver"}},
