@@ -62,7 +62,7 @@ def measure(
     training: parts.Training,
     metric: str | None,
     seed: int,
-    budget: float = BUDGET,
+    budget: float | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Importance:
     """Of the test part, by the headline metric."""
@@ -72,7 +72,7 @@ def measure(
     X, y = _rows(part, _PLANS[0][1])
     cost, width = _cost(score, X, y, clock), len(part.about.columns)
     for repeats, rows in _PLANS:
-        if cost.of(width, repeats, min(rows, len(y))) <= budget:
+        if cost.of(width, repeats, min(rows, len(y))) <= (BUDGET if budget is None else budget):
             break
     else:
         seconds = cost.of(width, _PLANS[0][0], len(y))

@@ -25,7 +25,7 @@ def draw(
     part: parts.Part,
     y: Any,
     training: parts.Training,
-    budget: float = BUDGET,
+    budget: float | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> parts.LearningCurve | None:
     """The curve of the headline metric; why there is none goes into ``training.left_out``."""
@@ -33,6 +33,7 @@ def draw(
     names = scoring.names(config, kind, y, model)
     if kind not in ("classifier", "regressor") or not names or count < _LEAST_ROWS:
         return None
+    budget = BUDGET if budget is None else budget
     expected = training.fit_seconds * sum(_SHARES) * (1 - _HELD_OUT)
     if expected > budget:
         training.left_out.append(f"Learning curve: {len(_SHARES)} more fits would take about {expected:.1f} s")

@@ -63,7 +63,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a script with a zero": (spec(script({"inline": "a\0b"})), "has a character of code 0"),
     "a key that leads out": (
         spec(script({"configMap": {"name": "mine", "key": ".."}})),
-        "spec.model.script.source.configMap.key: ..: is no key that a ConfigMap can have",
+        "spec.model.script.source.configMap.key: ..: must be a key of a ConfigMap",
     ),
     "a key with a path": (spec(script({"configMap": {"name": "a", "key": "../train.py"}})), "must be a key of a"),
     "a path that leads out": (spec(script({"git": GIT | {"path": "../train.py"}})), "must be a path inside the repo"),

@@ -227,7 +227,7 @@ def data(source: dict[str, Any], **more: Any) -> dict[str, Any]:
 CASES = [
     (of("os.system"), f"{ESTIMATOR}.class: os.system: only public classes of scikit-learn"),
     (of("builtins.eval"), f"{ESTIMATOR}.class: builtins.eval: only public classes"),
-    (of("__reduce__"), f"{ESTIMATOR}.class: __reduce__: must be the full path of a class"),
+    (of("__reduce__"), f"{ESTIMATOR}.class: __reduce__: only public classes of scikit-learn can be named"),
     (of("sklearn.svm._classes.SVC"), f"{ESTIMATOR}.class: sklearn.svm._classes.SVC: there is no such class"),
     (of("sklearn.svm.SVC.__init__"), f"{ESTIMATOR}.class: sklearn.svm.SVC.__init__: there is no such class"),
     (of("sklearn.utils.os.system"), f"{ESTIMATOR}.class: sklearn.utils.os.system: there is no such class"),

@@ -90,8 +90,8 @@ def test_the_sample_compiles_and_only_what_publishes_gets_secrets_and_is_never_c
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"estimator": TREE, "pipeline": [TREE | {"name": "a"}]}, "exactly one of estimator and pipeline"),
-        ({}, "exactly one of estimator and pipeline"),
+        ({"estimator": TREE, "pipeline": [TREE | {"name": "a"}]}, "exactly one of estimator, pipeline"),
+        ({}, "exactly one of estimator, pipeline"),
         ({"estimator": {"klass": "x"}}, "recipe.estimator.class: Field required"),
         ({"estimator": TREE, "data": {"source": {}}}, "recipe.data.source: Value error, exactly one of builtin"),
         ({"estimator": TREE, "speed": 1}, "recipe.speed: Extra inputs are not permitted"),
