@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import obstore
-from obstore.store import S3Store
 
 from bench import figures
 from bench import place as places
@@ -75,7 +74,7 @@ def _measure(home: Path, sandbox: state.Sandbox) -> Iterator[figures.Figure]:
     size = file.stat().st_size
     plain, _ = _python(["-c", PLAIN, str(file)], {}, home)
     with file.open("rb") as content:
-        obstore.put(_store(sandbox), "rows.parquet", content)
+        obstore.put(places.store(sandbox), "rows.parquet", content)
     file.unlink()
     part = f"memory: a Parquet file of {size / 1e9:.1f} GB, {COLUMNS} columns"
     yield figures.Figure(part, "plain pandas and fit", "MB", (plain,))
@@ -163,15 +162,3 @@ def _config(home: Path) -> list[str]:
 def _secrets(sandbox: state.Sandbox) -> dict[str, str]:
     values = (sandbox.access_key, sandbox.secret_key, sandbox.store_endpoint, services.REGION)
     return {contract.STORE_ENV_PREFIX + key: value for key, value in zip(contract.AWS_KEYS, values, strict=True)}
-
-
-def _store(sandbox: state.Sandbox) -> S3Store:
-    return S3Store(
-        services.BUCKET,
-        endpoint=sandbox.store_endpoint,
-        region=services.REGION,
-        access_key_id=sandbox.access_key,
-        secret_access_key=sandbox.secret_key,
-        client_options={"allow_http": True, "timeout": "10 minutes"},
-        virtual_hosted_style_request=False,
-    )

@@ -19,9 +19,10 @@ from typing import Any, TypeVar
 
 import httpx
 import psutil
+from obstore.store import S3Store
 
 from bench import audit
-from sklearn_sandbox import embedded, lifecycle, processes, state
+from sklearn_sandbox import embedded, lifecycle, processes, services, state
 
 T = TypeVar("T")
 MODELS = "/apis/sklearn-operator.io/v1alpha1/namespaces/default/sklearnmodels"
@@ -106,6 +107,19 @@ def opened(only: Collection[str] | None = None) -> Iterator[Place]:
                 yield Place(cluster.sandbox, api)
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def store(sandbox: state.Sandbox) -> S3Store:
+    """The bucket of the sandbox."""
+    return S3Store(
+        services.BUCKET,
+        endpoint=sandbox.store_endpoint,
+        region=services.REGION,
+        access_key_id=sandbox.access_key,
+        secret_access_key=sandbox.secret_key,
+        client_options={"allow_http": True, "timeout": "10 minutes"},
+        virtual_hosted_style_request=False,
+    )
 
 
 def _trust(sandbox: state.Sandbox) -> ssl.SSLContext:

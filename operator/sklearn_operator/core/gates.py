@@ -1,7 +1,7 @@
 """Gates: whether they can be judged at all, and which trained versions they let through now.
 
 Invariant: a judgement is made from recorded figures each time anew, so that changing a gate changes it without any
-training (docs/adr/0011). A version of another manifest keeps the judgement of its day.
+training (docs/adr/0012). A version of another manifest keeps the judgement of its day.
 """
 
 from __future__ import annotations
