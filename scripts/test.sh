@@ -13,10 +13,11 @@ logs=build/test
 closing=''
 builder=''
 shown=''
+aside=''
 began=$(date +%s)
 
 cleanup() { # without its reader the compiler ends at its next line
-    for left in $builder $shown; do
+    for left in $builder $shown $aside; do
         kill "$left" 2>/dev/null
     done
 }
@@ -61,6 +62,10 @@ tests() { # name, python, pytest's arguments...
     python=$2
     shift 2
     run "$python" -m pytest -q -o faulthandler_timeout=1200 "$@"
+    close
+}
+
+close() { # what pytest said last goes to the end of everything
     last=$(grep -E '(passed|failed|errors?|skipped|deselected|ran) in [0-9.]+s' "$log" | tail -n 1)
     closing="$closing$name:
 ${last:-pytest did not finish}
@@ -105,6 +110,21 @@ trainer_units() {
     tests 'unit tests of steps and serving' "$trainer/python" tests/unit/steps tests/unit/runtime_server
 }
 
+start_trainer_units() { # beside the sandbox, whose tests wait more than they compute
+    log=$logs/unit-tests-of-steps-and-serving.log
+    "$trainer/python" -m pytest -q -o faulthandler_timeout=1200 tests/unit/steps tests/unit/runtime_server >"$log" 2>&1 &
+    aside=$!
+}
+
+await_trainer_units() {
+    begin 'unit tests of steps and serving'
+    wait "$aside"
+    status=$?
+    aside=''
+    cat "$log"
+    close
+}
+
 rm -rf "$logs"
 mkdir -p "$logs"
 case ${1:-all} in
@@ -123,9 +143,10 @@ all)
     lint
     operator_units
     await_building
-    trainer_units
+    start_trainer_units
     tests 'adapters and API server' "$bin/python" tests/contract tests/decoupled
     tests 'whole sandbox' "$bin/python" tests/sandbox tests/everything
+    await_trainer_units
     ;;
 *)
     printf 'usage: sh scripts/test.sh [all|fast|lint]\n' >&2
