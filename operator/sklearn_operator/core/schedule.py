@@ -43,7 +43,7 @@ class Slots:
 
 def problems(retraining: api.RetrainingSpec) -> Iterator[Problem]:
     """What is wrong with the schedule: a field out of range, a day that never comes, an unknown time zone."""
-    if retraining.time_zone not in zoneinfo.available_timezones():
+    if not _exists(retraining.time_zone):
         close = wording.closest(retraining.time_zone, zoneinfo.available_timezones())
         advice = f"did you mean {close}?" if close else "names are such as Europe/Zurich"
         yield Problem("spec.retraining.timeZone", retraining.time_zone, f"is no time zone; {advice}")
@@ -56,6 +56,15 @@ def problems(retraining: api.RetrainingSpec) -> Iterator[Problem]:
         said = f"{error}" if isinstance(error, CronSimError) else "it never comes"
         text = f"is no schedule: {said}; five fields are minute, hour, day, month and weekday, such as 0 3 * * 1-5"
         yield Problem("spec.retraining.schedule", retraining.schedule, text)
+
+
+def _exists(time_zone: str) -> bool:
+    """Kept in memory by zoneinfo; to list all of them would read hundreds of files, for every model anew."""
+    try:
+        zoneinfo.ZoneInfo(time_zone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 def slots(
