@@ -137,7 +137,7 @@ def test_a_wrong_manifest_is_refused_with_path_and_advice(refusals: dict[str, st
         ({"data.split.testSize": 1}, "spec.data.split.testSize"),
         ({"data.split.testSize": 0}, "spec.data.split.testSize"),
         ({"data.split.seed": -1}, "spec.data.split.seed"),
-        ({"model.estimator.class": "SVC"}, "spec.model.estimator.class"),
+        ({"model.estimator.class": "sklearn.svm:SVC"}, "spec.model.estimator.class"),
         ({"training": {"timeout": "90"}}, "spec.training.timeout"),
         ({"training": {"requirements": ["pandas>=2"]}}, "spec.training.requirements[0]"),
         ({"training": {"resources": {"requests": {"cpu": "1 core"}}}}, "spec.training.resources.requests.cpu"),
