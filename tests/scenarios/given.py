@@ -235,13 +235,15 @@ def _bare_service(model: Any, name: str) -> dict[str, Any]:
 def _reported(model: Any, known: Any, serving_seen: Any, wish: str) -> Any:
     """The model with the status that a former pass would have written."""
     target = versions.serving_target(known, wish)
+    train_only = model.spec.get("serving") is None
     situation = report.Situation(
         model=model,
         known=known,
         now=NOW,
         wanted=versions.wanted(known, wish),
         target=target,
-        answering=target.name if target else None,
+        answering=target.name if target and not train_only else None,
+        train_only=train_only,
         service=serving_seen.service,
     )
     return replace(model, status=report.status(situation))

@@ -5,6 +5,7 @@ Invariant: an InferenceService that is not ours is never touched, and one that i
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from sklearn_operator import api
@@ -23,23 +24,21 @@ def apply(
     live = seen.serving.service
     if live is not None and not serving.is_ours(live, seen.model):
         return serving.Verdict(trouble="the name is taken", reason="NameTaken")
-    if spec.serving is None or target is None:
+    desired = serving.manifest(seen.model, spec, target, settings) if target is not None else None
+    if target is None or desired is None:
         if live is not None and spec.serving is None and not leaving(live):
             draft.actions.append(removal(live))
         return serving.Verdict()
-    desired = serving.manifest(seen.model, spec, target, settings)
     held_back = spec.suspend and serving.carried_version(live) not in (None, target.name)
-    if (
-        desired is not None
-        and not held_back
-        and (live is None or (not leaving(live) and serving.differs(desired, live)))
-    ):
+    due = live is None or (not leaving(live) and serving.differs(desired, live) is not None)
+    written = due and not held_back
+    if written:
         revision = str(live["metadata"].get("resourceVersion") or "") if live is not None else None
         draft.actions.append(actions.ApplyInferenceService(desired, target.name, revision))
         refusal = seen.serving.refusal
         if refusal is not None and refusal.manifest == desired:
             return serving.Verdict(trouble=refusal.message, reason="Refused", refused=True)
-    verdict = serving.verdict(seen.serving, target.name)
+    verdict = replace(serving.verdict(seen.serving, target.name), written=written)
     if not verdict.live:
         draft.wait(timedelta(seconds=1))
     return verdict
@@ -56,7 +55,9 @@ def give_up(
 ) -> tuple[tuple[observed.Version, ...], tuple[str, str] | None]:
     """What did not come up in time goes back to what did; and, where there is nothing to go back to, why it is late."""
     since = serving.deployed_since(seen.serving.service, target.name) if target is not None else None
-    if target is None or since is None or verdict.live or draft.now - since < settings.rollout_deadline:
+    if target is None or since is None or verdict.live or verdict.written:
+        return known, None
+    if draft.now - since < settings.rollout_deadline:
         return known, None
     limit = api.duration_text(settings.rollout_deadline)
     message = f"did not come up within {limit}: {verdict.trouble or 'its pods give no reason'}"

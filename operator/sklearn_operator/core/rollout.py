@@ -40,7 +40,9 @@ def choose(
     if spec.rollout.version is not None:
         return _pinned(model, known, came_up, spec.rollout.version, usual, carried)
     given_up = versions.serving_target(known, wish, carried)
-    problem = None if given_up is None or given_up in came_up else _rolled_back(given_up)
+    problem = None
+    if given_up is not None and given_up not in came_up:
+        problem, usual = _rolled_back(given_up), fallback(known, spec, given_up) or usual
     if spec.rollout.approval != "Manual" or usual is None or approved(usual, model):
         return Choice(usual, problem=problem)
     return Choice(_kept(came_up, model, carried), waiting=usual, problem=problem)

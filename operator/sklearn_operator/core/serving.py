@@ -152,7 +152,7 @@ def _same_amount(wanted: Any, live: Any, path: str) -> bool:
 class Verdict:
     """``live``: the version answers, proved. ``rolled_out``: everything but the proof. ``trouble``: why it is late.
 
-    ``refused``: as the manifest is now, it never will.
+    ``refused``: as the manifest is now, it never will. ``written``: it is only being asked for by this very plan.
     """
 
     live: bool = False
@@ -160,6 +160,7 @@ class Verdict:
     trouble: str | None = None
     reason: str = "Deploying"
     refused: bool = False
+    written: bool = False
 
 
 def carried_version(service: observed.Json | None) -> str | None:

@@ -54,11 +54,10 @@ class Reconciler:
         """Returns seconds until the next look, None when only events matter; raises to back off."""
         with self._metrics.reconciling():
             try:
-                if self._nothing_to_do(key):
-                    self._forget(key)
-                    return None
-                objects = await self._live(key)
-                delay = await self._pass(objects) if objects is not None else None
+                delay, idle = self._idle(key)
+                if not idle:
+                    objects = await self._live(key)
+                    delay = await self._pass(objects) if objects is not None else None
             except errors.Conflict as conflict:
                 _log.debug("%s: %s; looking again", key, conflict)
                 return self._after_conflict(key)
@@ -77,13 +76,19 @@ class Reconciler:
             self._forget(key)
             return None if delay is None else delay.total_seconds()
 
-    def _nothing_to_do(self, key: observed.ModelKey) -> bool:
-        """True when the last seen objects ask no question and their plan is empty; this is what a restart costs."""
+    def _idle(self, key: observed.ModelKey) -> tuple[timedelta | None, bool]:
+        """Whether there is nothing to do, and until when; this is what a restart costs.
+
+        So it is when the last seen objects ask no question and their plan is empty. What is being taken down is looked
+        at live all the same: it waits for things to go, and an event that was missed would keep it for long.
+        """
         objects = self._observer.cached(key)
-        if objects is None or objects.orphans or self._observer.questions(objects) != _NO_QUESTIONS:
-            return False
+        if objects is None or objects.orphans or objects.model.deleting:
+            return None, False
+        if self._observer.questions(objects) != _NO_QUESTIONS:
+            return None, False
         plan = planning.plan(self._observer.settled(objects), self._settings, self._catalogue, self._now())
-        return plan.idle and plan.look_again is None
+        return plan.look_again, plan.idle
 
     async def _live(self, key: observed.ModelKey) -> Objects | None:
         objects = await self._observer.live(key)

@@ -301,3 +301,17 @@ async def test_artifacts_that_will_not_go_are_told_and_not_deleted_as_fast_as_we
         with contextlib.suppress(errors.Transient):
             await room.reconciler.reconcile(KEY)
     assert "still there" in room.condition("Reconciling")["message"]
+
+
+async def test_a_settled_model_that_waits_for_its_slot_is_not_read_again_until_then() -> None:
+    room = Room()
+    spec = {name: part for name, part in SPEC.items() if name != "serving"}
+    await room.create(spec | {"retraining": {"schedule": "0 3 * * *"}})
+    await room.settle()
+    await room.succeed()
+    await room.settle()
+    for plural, kind in ((kubernetes.MODELS, "model"), (kubernetes.VERSIONS, "version")):
+        for item in await room.cluster.list_objects(plural, KEY.namespace):
+            room.cache.put(kind, KEY, item)
+    room.cluster.refuse_reads = errors.Transient("nobody may read")
+    assert await room.reconciler.reconcile(KEY) == 15 * 3600.0
