@@ -89,7 +89,7 @@ def _one(
         fresh, rows = refit(fitted_on, judged_on)
         labels = None if y is None else y[judged_on]
         return scoring.figures(fresh, rows, labels, names, config.seed)
-    except (ValueError, TypeError, ArithmeticError, AttributeError, LookupError) as exc:
+    except errors.UNFIT as exc:
         told = encode.explained(exc, part.X, part.about, config.called)
         text = f"evaluation.crossValidation: a fold cannot be judged: {told.message}"
         raise errors.UserError("CrossValidationFailed", f"{text}; ask for fewer folds, or for none") from exc

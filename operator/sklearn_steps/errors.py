@@ -16,6 +16,9 @@ import difflib
 import reprlib
 from collections.abc import Iterable, Sequence
 
+#: What scikit-learn and numpy raise over data or parameters that they cannot work with.
+UNFIT = (ValueError, TypeError, ArithmeticError, AttributeError, LookupError)
+
 
 class StepError(Exception):
     """``reason`` is CamelCase and stable: people and machines match on it."""

@@ -31,7 +31,7 @@ from sklearn_steps import (
 )
 
 _GOLDEN_ROWS = 8
-_ODD = (ValueError, TypeError, ArithmeticError, AttributeError, LookupError, NotImplementedError)
+_NO_FIGURE = (*errors.UNFIT, NotImplementedError)
 
 
 @dataclass
@@ -88,11 +88,11 @@ def _pictured(
     seen, weight, left_out = insights.Insights(), importance.Importance(), []
     try:
         seen = insights.look(answers, drawn, fitted.training)
-    except _ODD as exc:
+    except _NO_FIGURE as exc:
         left_out.append(f"Pictures of the answers: {errors.first_line(exc, 200)}")
     try:
         weight = importance.measure(fitted.model, answers.part, fitted.training, headline, config.seed)
-    except _ODD as exc:
+    except _NO_FIGURE as exc:
         left_out.append(f"Permutation importance: {errors.first_line(exc, 200)}")
     if weight.left_out:
         left_out.append(f"Permutation importance: {weight.left_out}")
@@ -119,7 +119,7 @@ def _golden(fitted: train.Fitted, part: parts.Part) -> dict[str, Any]:
     rows = part.X.iloc[places] if part.about.table else part.X[places]
     try:
         given = {name: _tensor(getattr(fitted.model, name)(rows)) for name in fitted.training.outputs}
-    except (ValueError, TypeError, ArithmeticError) as exc:
+    except errors.UNFIT as exc:
         raise encode.explained(exc, part.X, part.about, fitted.training.estimator) from exc
     outputs = {name: parts.json_safe(result) for name, result in given.items() if result is not None}
     values = rows.to_numpy(dtype=object).tolist() if part.about.table else rows.tolist()

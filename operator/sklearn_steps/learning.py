@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sklearn_steps import contract, crossval, parts, scoring
+from sklearn_steps import contract, crossval, errors, parts, scoring
 
 #: Seconds for the fits, by the time that the fit of all rows took; a training has to wait for this.
 BUDGET = 0.15
@@ -91,7 +91,7 @@ def _point(
                 fresh, crossval.take(part.X, judged_on), y[judged_on], [curve.metric], config.seed
             )
             found.append(figures.get(curve.metric))
-    except (ValueError, TypeError, ArithmeticError, AttributeError, LookupError):
+    except errors.UNFIT:
         return False
     here, there = found
     if here is None or there is None:

@@ -54,7 +54,7 @@ def _metrics(
             model = _loaded(content)
             wanted = scoring.names(config, training.estimator_type, part.y, model)
             return scoring.figures(model, X, part.y, wanted, config.seed)[0]
-    except (ValueError, TypeError, ArithmeticError, AttributeError, LookupError, errors.UserError) as exc:
+    except (*errors.UNFIT, errors.UserError) as exc:
         raise _NotComparable(f"{type(exc).__name__}: {errors.first_line(exc)}") from exc
 
 

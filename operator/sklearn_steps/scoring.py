@@ -118,7 +118,7 @@ def score(
     wanted = names(config, training.estimator_type, part.y, model)
     try:
         found, notes = figures(model, part.X, part.y, wanted, config.seed)
-    except (ValueError, TypeError, AttributeError, ArithmeticError) as exc:
+    except errors.UNFIT as exc:
         if config.evaluation.metrics:
             raise _failed(exc, list(wanted), part, training) from exc
         found, notes = {}, [f"no metric of scikit-learn fits: {errors.first_line(exc, 200)}"]

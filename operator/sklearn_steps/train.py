@@ -116,7 +116,7 @@ def _fit(config: contract.RunConfig, part: parts.Part, tell: contract_tuning.Tel
     started = time.perf_counter()
     try:
         model.fit(part.X, y, **options) if supervised else model.fit(part.X, **options)
-    except (ValueError, TypeError, ArithmeticError, AttributeError, LookupError) as exc:
+    except errors.UNFIT as exc:
         raise encode.explained(exc, part.X, about, name) from exc
     seconds = time.perf_counter() - started
     needed = needs.check(config, model, added)

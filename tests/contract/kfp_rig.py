@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +14,7 @@ from typing import Any
 import httpx
 import yaml
 
+import waiting
 from sklearn_operator.backends import errors, kfp, memory_kfp, ports
 from sklearn_operator.core.observed import Run, RunState
 from sklearn_sandbox import paths, processes
@@ -118,15 +117,20 @@ class Rig:
         return self.folder / f"{run_id}.gate"
 
     async def until(self, run_id: str, wanted: Callable[[Run | None], bool]) -> Run | None:
-        deadline = time.monotonic() + PATIENCE
-        while True:
+        seen: list[Run | None] = []
+
+        async def as_wanted() -> bool:
             run = await self.backend.find_run(
                 namespace=self.namespace, run_id=run_id, display_name=display_name(run_id)
             )
-            if wanted(run):
-                return run
-            assert time.monotonic() < deadline, f"the run is still {run}"
-            await asyncio.sleep(0.02)
+            seen[:] = [run]
+            return wanted(run)
+
+        try:
+            await waiting.until("the wanted state", as_wanted, PATIENCE, pause=0.02)
+        except AssertionError as late:
+            raise AssertionError(f"the run is still {seen[0]}") from late
+        return seen[0]
 
     async def ends(self, run_id: str, outcome: RunState) -> Run:
         """Waits for the end; in memory it is the suite that ends the run."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import waiting
 from contract import kfp_rig
 from sklearn_operator.core.observed import RunState
 from sklearn_sandbox import embedded
@@ -50,21 +50,22 @@ def _pods(kubernetes: embedded.Cluster, rig: Rig, run_id: str) -> list[dict[str,
 
 async def _waiting(kubernetes: embedded.Cluster, rig: Rig, run_id: str, text: str) -> dict[str, Any]:
     """The pod, once its container waits with this message."""
-    deadline = time.monotonic() + kfp_rig.PATIENCE
-    while True:
+
+    async def seen() -> dict[str, Any] | None:
         for pod in await asyncio.to_thread(_pods, kubernetes, rig, run_id):
             for container in pod["status"].get("containerStatuses", []):
                 if text in container["state"]["waiting"]["message"]:
                     return pod
-        assert time.monotonic() < deadline, f"no pod says {text}"
-        await asyncio.sleep(0.1)
+        return None
+
+    return await waiting.until(f"a pod that says {text}", seen, kfp_rig.PATIENCE)
 
 
 async def _gone(kubernetes: embedded.Cluster, rig: Rig, run_id: str) -> None:
-    deadline = time.monotonic() + kfp_rig.PATIENCE
-    while await asyncio.to_thread(_pods, kubernetes, rig, run_id):
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.1)
+    async def gone() -> bool:
+        return not await asyncio.to_thread(_pods, kubernetes, rig, run_id)
+
+    await waiting.until("the end of the pods", gone, kfp_rig.PATIENCE)
 
 
 async def test_a_run_waits_for_its_secrets_and_then_gets_them(kubernetes: embedded.Cluster, rig: Rig) -> None:

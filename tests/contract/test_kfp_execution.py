@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
-import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -14,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+import waiting
 from contract import kfp_rig
 from sklearn_operator.core.observed import RunState
 from sklearn_sandbox import processes
@@ -39,10 +38,12 @@ async def _running(rig: Rig) -> tuple[str, int]:
     """A `waiting` run whose task has begun, and its process."""
     assert rig.server is not None
     run_id = (await rig.submit("waiting")).id
-    deadline = time.monotonic() + kfp_rig.PATIENCE
-    while not rig.server.run(run_id).get("run_details"):
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.02)
+    server = rig.server
+
+    async def begun() -> bool:
+        return bool(server.run(run_id).get("run_details"))
+
+    await waiting.until("the task's begin", begun, kfp_rig.PATIENCE, pause=0.02)
     return run_id, int(rig.server.executions(run_id)[0]["pid"])
 
 

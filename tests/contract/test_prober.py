@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from everything import worlds
+import waiting
 from sklearn_operator.backends import kserve, memory_kserve, ports
 from sklearn_sandbox import paths
 
@@ -57,7 +57,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     process = subprocess.Popen([*command, f"--http_port={port}"], env=environment)
     address = f"http://127.0.0.1:{port}"
     try:
-        worlds.wait_for("the model to be ready", lambda: answers(address), 60)
+        waiting.wait_for("the model to be ready", lambda: answers(address), 60)
         yield Served(address, (folder / "golden.json").read_bytes())
     finally:
         process.terminate()

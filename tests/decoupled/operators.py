@@ -8,28 +8,18 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import waiting
 from sklearn_operator.backends import nesting
 from sklearn_sandbox import embedded
 
 T = TypeVar("T")
-
-
-def wait_for(what: str, condition: Callable[[], T], seconds: float = 30.0) -> T:
-    """The first truthy value of ``condition``."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what} did not happen within {seconds:.0f} s; last seen: {value!r}")
-        time.sleep(0.05)
-    return value
 
 
 class Operator:
@@ -91,7 +81,7 @@ def running(kubeconfig: Path, folder: Path, namespace: str, **changes: str) -> I
     operator = Operator(kubeconfig, folder, namespace, **changes)
     operator.start()
     try:
-        wait_for("the operator ready", operator.ready)
+        waiting.wait_for("the operator ready", operator.ready)
         yield operator
     finally:
         operator.stop()

@@ -17,8 +17,8 @@ import yaml
 from aiohttp import web
 
 from decoupled import operators
-from decoupled.operators import wait_for
 from sklearn_sandbox import embedded
+from waiting import wait_for
 
 DEEP = 9_000
 

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from everything import towns, worlds
+import waiting
+from everything import towns
 
 ROW = {"inputs": [{"name": "input-0", "shape": [1, 4], "datatype": "FP64", "data": [5.1, 3.5, 1.4, 0.2]}]}
 #: Between two requests of a caller, in seconds: many during a switch, and time left for everybody else.
@@ -58,7 +59,7 @@ class Caller:
             since = self.answers[start:]
             return bool(self.failures) or (len(since) >= count and set(since[-count:]) == {version})
 
-        worlds.wait_for(f"{count} answers of {version}", steady, 60)
+        waiting.wait_for(f"{count} answers of {version}", steady, 60)
         assert self.failures == []
 
     def went(self, before: str, after: str) -> None:
@@ -73,7 +74,7 @@ def calling(town: towns.Town, name: str) -> Iterator[Caller]:
     thread = threading.Thread(target=caller.loop)
     thread.start()
     try:
-        worlds.wait_for("answers", lambda: len(caller.answers) >= 10 or caller.failures, 30)
+        waiting.wait_for("answers", lambda: len(caller.answers) >= 10 or caller.failures, 30)
         yield caller
     finally:
         caller.enough.set()

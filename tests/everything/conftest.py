@@ -46,17 +46,5 @@ async def proxied(world: worlds.World, tmp_path: Path) -> AsyncIterator[tuple[fa
 @pytest.fixture(scope="module")
 def town(world: worlds.World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[towns.Town]:
     """A namespace with a running operator of its own, for all tests of a module."""
-    folder = tmp_path_factory.mktemp("town")
-    name = f"town-{folder.name.removeprefix('town')}"
-    operator = worlds.Operator(
-        worlds.operator_environment(world, SKLEARN_OPERATOR_NAMESPACES=name), folder / "operator.log"
-    )
-    one = towns.Town(world, operator, name)
-    one.prepare()
-    operator.revive()
-    yield one
-    try:
-        one.clear()
-    finally:
-        operator.stop()
-        print(operator.log.read_text()[-20_000:])
+    with towns.founded(world, tmp_path_factory.mktemp("town")) as one:
+        yield one

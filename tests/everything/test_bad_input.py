@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from everything import towns, worlds
+import waiting
+from everything import towns
 from sklearn_sandbox import services
 
 pytestmark = pytest.mark.sandbox
@@ -268,7 +269,7 @@ def test_correcting_the_manifest_is_enough(applied: towns.Town) -> None:
 def test_the_operator_stood_all_of_it(applied: towns.Town) -> None:
     """Every message of this module came from one process, which met nothing that it did not expect."""
     for bad in (*BY_SPEC, *BY_DATA):
-        worlds.wait_for("a report", functools.partial(applied.condition, name_of(bad), "Ready"), 150)
+        waiting.wait_for("a report", functools.partial(applied.condition, name_of(bad), "Ready"), 150)
     assert applied.operator.alive()
     log = Path(applied.operator.log).read_text()
     assert "Traceback" not in log

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias
 
 import pytest
 
+import waiting
 from everything import worlds
 from faults import proxy as faults
 from sklearn_sandbox import objects
@@ -103,7 +104,7 @@ class Life:
                 and bool((mark or {}).get("status", {}).get("servedAt"))
             )
 
-        worlds.wait_for(f"{version} serving", settled, PATIENCE)
+        waiting.wait_for(f"{version} serving", settled, PATIENCE)
 
     def _end(self, part: str) -> dict[str, Any]:
         """Everything that the life has left so far, without what differs by nature: times, ids, addresses."""

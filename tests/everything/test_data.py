@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from everything import towns
-from sklearn_sandbox import paths, services
+from everything import reference, towns
+from sklearn_sandbox import services
 
 pytestmark = pytest.mark.sandbox
 
@@ -28,9 +26,7 @@ def rides(**data: Any) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def sklearn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("rides")
-    command = [str(paths.trainer_python()), str(Path(__file__).with_name("rides_by_sklearn.py")), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    return dict(json.loads(done.stdout)) | {"folder": folder}
+    return reference.asked("rides_by_sklearn", folder)
 
 
 @pytest.fixture(scope="module")

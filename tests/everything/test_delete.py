@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+import waiting
 from everything import worlds
 from faults import proxy as faults
 from sklearn_sandbox import objects
@@ -74,7 +75,7 @@ def nothing(world: worlds.World, name: str) -> None:
         return {kind: found for kind, found in left.items() if found}
 
     try:
-        worlds.wait_for(f"nothing left of {name}", lambda: not traces(), 60)
+        waiting.wait_for(f"nothing left of {name}", lambda: not traces(), 60)
     except AssertionError:
         raise AssertionError(f"left of {name}: {traces()}") from None
 
@@ -102,14 +103,14 @@ def test_deleting_leaves_nothing(world: worlds.World, operator: worlds.Operator,
     changes, reached = PHASES[when]
     name = f"gone-{when}"
     world.apply(manifest(name, **changes))
-    worlds.wait_for(f"{name} to be {when}", lambda: reached(world, name), 60)
+    waiting.wait_for(f"{name} to be {when}", lambda: reached(world, name), 60)
     world.kubectl("delete", f"skm/{name}", "-n", NAMESPACE, "--wait=false")
     nothing(world, name)
 
 
 def test_retain_keeps_the_objects_only(world: worlds.World, operator: worlds.Operator) -> None:
     world.apply(manifest("kept", deletionPolicy="Retain"))
-    worlds.wait_for("kept trained", lambda: phase(world, "kept") == "Ready", 60)
+    waiting.wait_for("kept trained", lambda: phase(world, "kept") == "Ready", 60)
     before = world.objects(f"{NAMESPACE}/kept/")
     assert any(key.endswith("/model.joblib") for key in before)
     world.kubectl("delete", "skm/kept", "-n", NAMESPACE, "--timeout=60s")
@@ -136,7 +137,7 @@ async def test_an_outage_delays_the_deletion_visibly(
         document = manifest("stuck")
         document["metadata"]["namespace"] = "outage"
         world.apply(document)
-        worlds.wait_for("stuck trained", lambda: world.objects("outage/stuck/") != [], 60)
+        waiting.wait_for("stuck trained", lambda: world.objects("outage/stuck/") != [], 60)
 
     def said() -> str:
         model = world.get("skm", "stuck", "outage") or {}
@@ -147,7 +148,7 @@ async def test_an_outage_delays_the_deletion_visibly(
     shielded.refuse[server] = 503
     await asyncio.to_thread(world.kubectl, "delete", "skm/stuck", "-n", "outage", "--wait=false")
     await asyncio.to_thread(
-        worlds.wait_for, f"the status naming {word}", lambda: word in said() and "503" in said(), 60
+        waiting.wait_for, f"the status naming {word}", lambda: word in said() and "503" in said(), 60
     )
     assert await asyncio.to_thread(world.get, "skm", "stuck", "outage") is not None
     shielded.refuse.clear()

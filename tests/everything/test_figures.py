@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from everything import towns
+from everything import reference, towns
 from sklearn_sandbox import paths, services
 
 pytestmark = pytest.mark.sandbox
@@ -41,9 +40,7 @@ def columns(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def sklearn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What scikit-learn says, and the folder with the tables that it was asked about."""
     folder = tmp_path_factory.mktemp("tables")
-    command = [str(paths.trainer_python()), str(Path(__file__).with_name("by_sklearn.py")), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    return dict(json.loads(done.stdout)) | {"folder": folder}
+    return reference.asked("by_sklearn", folder)
 
 
 @pytest.fixture(scope="module")

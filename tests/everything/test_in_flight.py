@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+import waiting
 from everything import towns, worlds
 from faults import proxy as faults
 
@@ -43,7 +44,7 @@ async def looked_again(proxy: faults.Proxy, begin: int) -> None:
     def asked() -> bool:
         return any("/v2beta1/runs/" in path for path in proxy.reads[begin:])
 
-    await asyncio.to_thread(worlds.wait_for, "the operator looking for the run", asked, 60)
+    await asyncio.to_thread(waiting.wait_for, "the operator looking for the run", asked, 60)
 
 
 def executions(town: towns.Town, name: str) -> list[int]:
@@ -94,10 +95,10 @@ async def test_a_pipeline_server_that_hangs_holds_up_nobody_who_does_not_need_it
         service: dict[str, Any] = town.get("isvc", "served")
         return greeting in service["spec"]["predictor"]["model"]["env"]
 
-    await asyncio.to_thread(worlds.wait_for, "the change of serving", greeted, 60)
+    await asyncio.to_thread(waiting.wait_for, "the change of serving", greeted, 60)
     assert not gate.opened.is_set()
     await asyncio.to_thread(town.kubectl, "delete", "skm/served", "--wait=false")
-    await asyncio.to_thread(worlds.wait_for, "no InferenceService", lambda: town.get("isvc", "served") is None, 60)
+    await asyncio.to_thread(waiting.wait_for, "no InferenceService", lambda: town.get("isvc", "served") is None, 60)
     assert town.get("skm", "served") is not None
     gate.opened.set()
     await asyncio.to_thread(town.settled, "waiting-11", "waiting-11-v1", 180)

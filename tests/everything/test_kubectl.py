@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from everything import towns, worlds
+import waiting
+from everything import towns
 
 pytestmark = pytest.mark.sandbox
 
@@ -28,7 +29,7 @@ def digits(town: towns.Town) -> towns.Town:
 def at_rest(town: towns.Town) -> None:
     """The first time of serving is the operator's last write."""
     town.settled(MODEL, f"{MODEL}-v1")
-    worlds.wait_for("servedAt", lambda: town.get("skmv", f"{MODEL}-v1")["status"].get("servedAt"), 30)
+    waiting.wait_for("servedAt", lambda: town.get("skmv", f"{MODEL}-v1")["status"].get("servedAt"), 30)
 
 
 def test_wait_ends_when_the_model_answers(digits: towns.Town) -> None:
@@ -113,7 +114,7 @@ def looked_again(town: towns.Town) -> None:
     """Waits until the operator has passed over the model once more: an annotation nobody uses wakes it up."""
     before = passes(town)
     town.kubectl("annotate", "skm", MODEL, "--overwrite", f"example.com/look={before:.0f}")
-    worlds.wait_for("another pass", lambda: passes(town) > before, 30)
+    waiting.wait_for("another pass", lambda: passes(town) > before, 30)
 
 
 def passes(town: towns.Town) -> float:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from everything import towns, worlds
+import waiting
+from everything import towns
 
 pytestmark = pytest.mark.sandbox
 
@@ -41,7 +42,7 @@ def test_a_run_that_somebody_ended_is_followed_by_the_next_attempt(town: towns.T
     town.apply(towns.manifest("again", FOREST, ENDLESS, training={"attempts": 2}))
     first = running(town, "again-v1")
     town.world.kfp(f"/apis/v2beta1/runs/{first}:terminate", "POST")
-    second = worlds.wait_for("the next attempt", lambda: next_run(town, "again-v1", first), 90)
+    second = waiting.wait_for("the next attempt", lambda: next_run(town, "again-v1", first), 90)
     town.world.kfp(f"/apis/v2beta1/runs/{second}:terminate", "POST")
     assert "again-v1 failed in step run" in town.wait("again", "Stalled")["message"]
     assert version(town, "again-v1")["status"]["run"]["attempt"] == 2
@@ -84,7 +85,7 @@ def test_each_value_of_the_annotation_trains_once_and_history_is_bounded(town: t
         assert town.settled("often", f"often-v{number}")["retrainHandled"] == value
         assert version(town, f"often-v{number}")["spec"]["trigger"]["type"] == "Manual"
     kept = [item["metadata"]["name"] for item in town.get("skmv") if item["spec"]["model"] == "often"]
-    worlds.wait_for("the oldest version gone", lambda: not version(town, "often-v1"), 60)
+    waiting.wait_for("the oldest version gone", lambda: not version(town, "often-v1"), 60)
     assert sorted(set(kept) - {"often-v1"}) == ["often-v2", "often-v3"]
     folders = {key.split("/")[2].split("-")[0] for key in town.world.objects(f"{town.namespace}/often/")}
     assert folders == {"v2", "v3"}

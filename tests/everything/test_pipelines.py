@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from everything import towns
+from everything import reference, towns
 from sklearn_sandbox import paths, services
 
 pytestmark = pytest.mark.sandbox
@@ -58,9 +56,7 @@ def sklearn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("customers")
     table, _ = yaml.safe_load_all((SAMPLES / "penguins.yaml").read_text())
     (folder / "penguins.csv").write_text(table["data"]["penguins.csv"])
-    command = [str(paths.trainer_python()), str(Path(__file__).with_name("customers_by_sklearn.py")), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    return dict(json.loads(done.stdout)) | {"folder": folder}
+    return reference.asked("customers_by_sklearn", folder)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,18 +15,9 @@ pytestmark = pytest.mark.sandbox
 @pytest.fixture(scope="module")
 def hasty(world: worlds.World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[towns.Town]:
     """A town whose operator gives a version a quarter of a minute to come up."""
-    folder: Path = tmp_path_factory.mktemp("hasty")
-    settings = {"SKLEARN_OPERATOR_NAMESPACES": "hasty", "SKLEARN_OPERATOR_ROLLOUT_DEADLINE": "15"}
-    operator = worlds.Operator(worlds.operator_environment(world, **settings), folder / "operator.log")
-    one = towns.Town(world, operator, "hasty")
-    one.prepare()
-    operator.revive()
-    yield one
-    try:
-        one.clear()
-    finally:
-        operator.stop()
-        print(operator.log.read_text()[-20_000:])
+    folder = tmp_path_factory.mktemp("hasty")
+    with towns.founded(world, folder, SKLEARN_OPERATOR_ROLLOUT_DEADLINE="15") as one:
+        yield one
 
 
 def tree(name: str, depth: int, **rollout: Any) -> dict[str, Any]:

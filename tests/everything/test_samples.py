@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from everything import towns
+from everything import reference, towns
 from sklearn_sandbox import paths, services
 
 pytestmark = pytest.mark.sandbox
@@ -47,9 +47,7 @@ FAILING = [
 
 @pytest.fixture(scope="module")
 def sklearn() -> dict[str, Any]:
-    command = [str(paths.trainer_python()), str(Path(__file__).with_name("samples_by_sklearn.py"))]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    return dict(json.loads(done.stdout))
+    return reference.asked("samples_by_sklearn")
 
 
 @pytest.fixture(scope="module")

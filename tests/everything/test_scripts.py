@@ -47,18 +47,8 @@ def town(
 ) -> Iterator[towns.Town]:
     """Where scripts may come from the repository's host."""
     folder = tmp_path_factory.mktemp("scripts")
-    name = f"town-{folder.name}"
-    settings = {"SKLEARN_OPERATOR_NAMESPACES": name, "SKLEARN_OPERATOR_GIT_HOSTS": repository["host"]}
-    operator = worlds.Operator(worlds.operator_environment(world, **settings), folder / "operator.log")
-    one = towns.Town(world, operator, name)
-    one.prepare()
-    operator.revive()
-    yield one
-    try:
-        one.clear()
-    finally:
-        operator.stop()
-        print(operator.log.read_text()[-20_000:])
+    with towns.founded(world, folder, SKLEARN_OPERATOR_GIT_HOSTS=repository["host"]) as one:
+        yield one
 
 
 def scripted(name: str, source: dict[str, Any], args: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+import waiting
 from everything import worlds
 from sklearn_sandbox import objects, paths
 
@@ -45,6 +48,23 @@ def sample(name: str) -> dict[str, Any]:
     """A manifest of deploy/samples."""
     text = (paths.project_root() / "deploy" / "samples" / f"{name}.yaml").read_text()
     return dict(yaml.safe_load(text))
+
+
+@contextmanager
+def founded(world: worlds.World, folder: Path, **settings: str) -> Iterator[Town]:
+    """A town named after ``folder``, with a running operator; ``settings`` are environment variables of it."""
+    name = folder.name if folder.name.startswith("town") else f"town-{folder.name}"
+    environment = worlds.operator_environment(world, SKLEARN_OPERATOR_NAMESPACES=name, **settings)
+    operator = worlds.Operator(environment, folder / "operator.log")
+    one = Town(world, operator, name)
+    one.prepare()
+    operator.revive()
+    yield one
+    try:
+        one.clear()
+    finally:
+        operator.stop()
+        print(operator.log.read_text()[-20_000:])
 
 
 @dataclass
@@ -111,7 +131,7 @@ class Town:
 
     def expect(self, what: str, condition: Callable[[], Any], seconds: float) -> Any:
         try:
-            return worlds.wait_for(what, condition, seconds)
+            return waiting.wait_for(what, condition, seconds)
         except AssertionError as error:
             found = self.kubectl("get", "skm,skmv,isvc,pods", "-o", "wide")
             conditions = json.dumps([item.get("status") for item in self.get("skm")], indent=1)

@@ -11,10 +11,9 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +23,7 @@ import obstore
 import yaml
 from obstore.store import S3Store
 
+import waiting
 from faults import proxy as faults
 from sklearn_sandbox import embedded, services, state
 
@@ -39,18 +39,6 @@ KINDS = {
     "pods": "/api/v1/*/pods",
     "secret": "/api/v1/*/secrets",
 }
-
-
-def wait_for(what: str, condition: Callable[[], T | None], seconds: float = 60.0) -> T:
-    """The first truthy value of ``condition``; polls, never sleeps for its own sake."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what} did not happen within {seconds:.0f} s; last seen: {value!r}")
-        time.sleep(0.05)
 
 
 @dataclass
@@ -106,7 +94,7 @@ class World:
             return row if row.get("status") == status else None
 
         try:
-            return wait_for(f"{kind}={status} of {name}", seen, seconds)
+            return waiting.wait_for(f"{kind}={status} of {name}", seen, seconds)
         except AssertionError as error:
             raise AssertionError(
                 f"{error}\n{self.kubectl('get', 'skm,skmv,isvc,pods', '-A', '-o', 'wide')}\n"
@@ -128,7 +116,7 @@ class World:
         )
 
     def wait_gone(self, kind: str, name: str, seconds: float = 60.0, namespace: str = "default") -> None:
-        wait_for(f"{kind} {name} gone", lambda: self.get(kind, name, namespace) is None, seconds)
+        waiting.wait_for(f"{kind} {name} gone", lambda: self.get(kind, name, namespace) is None, seconds)
 
     def kfp(self, path: str, method: str = "GET", body: Any = None) -> Any:
         return self.http(f"{self.sandbox.kfp_url}{path}", method, body)
@@ -155,9 +143,9 @@ class World:
     def executions(self, run_id: str) -> int:
         return int(self.kfp(f"/sandbox/executions?run_id={run_id}")["count"])
 
-    def objects(self, prefix: str) -> list[str]:
+    def objects(self, prefix: str, bucket: str = services.BUCKET) -> list[str]:
         """Keys in the store below ``prefix``."""
-        return [entry["path"] for batch in obstore.list(self.store(), prefix) for entry in batch]
+        return [entry["path"] for batch in obstore.list(self.store(bucket), prefix) for entry in batch]
 
     def put(self, key: str, content: bytes) -> None:
         obstore.put(self.store(), key, content)
@@ -168,9 +156,9 @@ class World:
     def read(self, key: str) -> bytes:
         return bytes(obstore.get(self.store(), key).bytes())
 
-    def store(self) -> S3Store:
+    def store(self, bucket: str = services.BUCKET) -> S3Store:
         return S3Store(
-            services.BUCKET,
+            bucket,
             endpoint=self.sandbox.store_endpoint,
             region=services.REGION,
             access_key_id=self.sandbox.access_key,
@@ -201,7 +189,9 @@ class Operator:
 
     def wait_ready(self, seconds: float = 30.0) -> None:
         port = self.environment["SKLEARN_OPERATOR_HEALTH_PORT"]
-        wait_for("the operator ready", lambda: self.alive() and _answers(f"http://127.0.0.1:{port}/readyz"), seconds)
+        waiting.wait_for(
+            "the operator ready", lambda: self.alive() and _answers(f"http://127.0.0.1:{port}/readyz"), seconds
+        )
 
     def actions(self, kind: str) -> int:
         """How many actions of that kind it has carried out since it was started."""

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import ssl
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
+import waiting
 from sklearn_sandbox import embedded
 
 Json = dict[str, Any]
@@ -120,14 +120,12 @@ class Lab:
 
     def until(self, wanted: Callable[[], Any], play: Callable[[], object] = lambda: None) -> Any:
         """What `wanted` says once it says something; `play` moves the world meanwhile."""
-        deadline, last = time.monotonic() + DEADLINE, None
-        while time.monotonic() < deadline:
+
+        def played() -> Any:
             play()
-            last = wanted()
-            if last:
-                return last
-            time.sleep(0.02)
-        raise AssertionError(f"not within {DEADLINE:.0f} s, at last {last!r}")
+            return wanted()
+
+        return waiting.wait_for("what was asked for", played, DEADLINE, pause=0.02)
 
     def status(self, name: str, path: str, value: Any, play: Callable[[], object] = lambda: None) -> Json:
         """The InferenceService once `status.<path>` has the value; conditions go by their type."""

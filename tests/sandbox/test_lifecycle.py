@@ -7,8 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -17,6 +16,7 @@ from typer import testing
 
 from sklearn_operator.cli import sandbox as cli
 from sklearn_sandbox import lifecycle, objects, processes, state
+from waiting import wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -43,22 +43,18 @@ def pids(home: Path) -> dict[str, int]:
     return {part.name: part.pid for part in lifecycle.status(home) if part.pid is not None}
 
 
-def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.05)
-
-
 def kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
-    until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    wait_for("its end", lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
 
 
 def test_up_ends_when_all_of_it_is_ready_and_real_controllers_work(home: Path) -> None:
     assert {name for name, word in states(home).items() if word == "running"} == STARTED
     kubectl = home / "bin" / "kubectl"
-    until(lambda: "default" in objects.run(state.load(home), kubectl, ["get", "serviceaccounts", "-o", "name"]))
+    wait_for(
+        "the default account",
+        lambda: "default" in objects.run(state.load(home), kubectl, ["get", "serviceaccounts", "-o", "name"]),
+    )
 
 
 def test_up_again_leaves_what_runs(home: Path) -> None:

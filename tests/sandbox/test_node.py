@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -16,6 +15,7 @@ import pytest
 
 from sklearn_sandbox import embedded, images, lifecycle, processes
 from sklearn_sandbox.node import process, proxy, variables
+from waiting import wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -61,15 +61,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Clust
             yield running
 
 
-def until(question: Callable[[], T], seconds: float = 30.0) -> T:
-    """The first true answer."""
-    deadline = time.monotonic() + seconds
-    while True:
-        if answer := question():
-            return answer
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds:g} s; the last answer was {answer!r}")
-        time.sleep(0.05)
+def until(question: Callable[[], T | None]) -> T:
+    return wait_for("what was asked for", question)
 
 
 def apply(cluster: embedded.Cluster, *documents: dict[str, Any]) -> None:

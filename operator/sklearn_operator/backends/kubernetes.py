@@ -52,6 +52,7 @@ VERSIONS = Resource("sklearn-operator.io/v1alpha1", "sklearnmodelversions")
 INFERENCE_SERVICES = Resource("serving.kserve.io/v1beta1", "inferenceservices")
 DEPLOYMENTS = Resource("apps/v1", "deployments")
 PODS = Resource("v1", "pods")
+SECRETS = Resource("v1", "secrets")
 EVENTS = Resource("events.k8s.io/v1", "events")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from sklearn_operator.core import places
 from sklearn_operator.core.observed import Run
 
 
@@ -60,7 +61,7 @@ class PipelineBackend(Protocol):
 
 
 class ArtifactStore(Protocol):
-    """The operator's default store: small documents, counting and deleting. It never reads or writes a model."""
+    """One bucket: small documents, counting and deleting. It never reads or writes a model."""
 
     async def read(self, uri: str) -> bytes | None:
         """The object's bytes, None when there is no such object; a missing bucket is Transient, not an answer."""
@@ -70,6 +71,13 @@ class ArtifactStore(Protocol):
 
     async def delete(self, root: str) -> int:
         """Deletes them and returns how many there were."""
+
+
+class Stores(Protocol):
+    """The stores of all models."""
+
+    async def of(self, place: places.Place) -> ArtifactStore:
+        """The store that ``place`` lies in; Transient while its Secret does not open it."""
 
 
 class Prober(Protocol):

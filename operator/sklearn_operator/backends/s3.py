@@ -1,4 +1,4 @@
-"""The default artifact store: reads small documents, counts and deletes what a version left.
+"""An artifact store: reads small documents, counts and deletes what a version left.
 
 Invariant: this adapter never writes a model and never reads one; it sees JSON of bounded size and object names.
 """
@@ -17,6 +17,7 @@ from obstore import exceptions
 from obstore.store import S3Store
 
 from sklearn_operator.backends import errors
+from sklearn_operator.core import places
 
 _DOCUMENT_LIMIT = 4 * 1024 * 1024
 #: Names that S3 has ever allowed; on some others the client panics instead of raising.
@@ -46,10 +47,10 @@ class S3ArtifactStore:
             "region": region or "us-east-1",
             "access_key_id": access_key_id,
             "secret_access_key": secret_access_key,
+            "virtual_hosted_style_request": False if endpoint else None,
         }
         self._store = S3Store(
             self._bucket,
-            virtual_hosted_style_request=False if endpoint else None,
             client_options={"timeout": seconds, "connect_timeout": "5 seconds", "allow_http": True},
             # The reconciler retries; a second loop in here would only hide the trouble.
             retry_config={"max_retries": 1, "retry_timeout": timeout},
@@ -103,10 +104,13 @@ class S3ArtifactStore:
 
 
 class MemoryArtifactStore:
-    """The same in a dictionary ``uri -> bytes``."""
+    """The same in a dictionary ``uri -> bytes``, for every bucket."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
+
+    async def of(self, place: places.Place) -> MemoryArtifactStore:
+        return self
 
     async def read(self, uri: str) -> bytes | None:
         found = self.objects.get(uri)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sklearn_operator.core import observed
+from sklearn_operator.core import observed, places
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ class DeleteArtifacts:
 
     version: str
     uri: str
+    place: places.Place
 
 
 @dataclass(frozen=True)

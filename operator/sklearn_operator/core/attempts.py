@@ -13,7 +13,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sklearn_operator import api
-from sklearn_operator.core import actions, gates, naming, observed, outcomes, times, version_report, wording
+from sklearn_operator.core import (
+    actions,
+    gates,
+    naming,
+    observed,
+    outcomes,
+    places,
+    times,
+    version_report,
+    wording,
+)
 from sklearn_operator.core.settings import Settings
 
 
@@ -267,11 +277,4 @@ def _poll_interval(version: observed.Version, started: datetime, context: Contex
 
 
 def _own_folder(version: observed.Version, context: Context) -> str:
-    key, store = context.model.key, context.settings.store_uri
-    return naming.artifact_uri(store, key.namespace, key.name, version.number, version.uid, version.attempt)
-
-
-def version_root(version: observed.Version, context: Context) -> str:
-    """Prefix of everything that any attempt of the version may have written."""
-    key = context.model.key
-    return naming.version_root(context.settings.store_uri, key.namespace, key.name, version.number, version.uid)
+    return places.folder(context.model, version, context.settings)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sklearn_operator.core import actions, attempts, observed
+from sklearn_operator.core import actions, attempts, observed, places
 
 _SOON = timedelta(seconds=1)
 
@@ -33,8 +33,8 @@ def step(version: observed.Version, seen: observed.Observed, context: attempts.C
         return attempts.Step(look_again=_SOON), f"waiting for pod {pods[0]} of {version.name} to end"
     left = seen.objects_left.get(version.name, 0)
     if left:
-        root = attempts.version_root(version, context)
-        delete = actions.DeleteArtifacts(version.name, root)
+        root = places.root(context.model, version, context.settings)
+        delete = actions.DeleteArtifacts(version.name, root, places.place(context.model, version, context.settings))
         return attempts.Step(actions=(delete,), look_again=timedelta()), f"deleting {left} object(s) of {version.name}"
     return attempts.Step(actions=(actions.ReleaseVersion(version.name),)), f"releasing {version.name}"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sklearn_operator.core import naming, observed, serving, training
+from sklearn_operator.core import naming, observed, places, serving
 from sklearn_operator.core.settings import Settings
 
 
@@ -22,6 +22,7 @@ class RunQuestion:
     run_id: str
     display_name: str
     uri: str
+    place: places.Place
     tuned: bool = False
 
 
@@ -32,6 +33,7 @@ class CleanupQuestion:
     version: str
     runs: tuple[RunQuestion, ...]
     root: str
+    place: places.Place
     objects: bool
 
 
@@ -43,6 +45,7 @@ class ProbeQuestion:
     version: str
     address: str
     uri: str
+    place: places.Place
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def questions(
     return Questions(
         runs=tuple(_run(model, version, version.attempt, settings) for version in unfinished),
         cleanups=tuple(_cleanup(model, version, settings, objects=not keep_objects) for version in leaving),
-        probe=_probe(model, versions, service, rolled) if rolled is not None and rolled != proven else None,
+        probe=_probe(model, versions, service, rolled, settings) if rolled is not None and rolled != proven else None,
         pods=service is not None and (rolled is None or rolled != proven) and not model.deleting,
     )
 
@@ -77,21 +80,26 @@ def questions(
 def _run(model: observed.Model, version: observed.Version, attempt: int, settings: Settings) -> RunQuestion:
     run_id = naming.run_id(version.uid, attempt)
     name = naming.run_display_name(model.key.namespace, version.name, attempt, run_id)
-    uri, tuned = training.artifact_uri(model, version, settings), bool(version.training.get("tuning"))
-    return RunQuestion(version.name, attempt, run_id, name, uri, tuned)
+    uri, tuned = places.folder(model, version, settings), bool(version.training.get("tuning"))
+    return RunQuestion(version.name, attempt, run_id, name, uri, places.place(model, version, settings), tuned)
 
 
 def _cleanup(model: observed.Model, version: observed.Version, settings: Settings, *, objects: bool) -> CleanupQuestion:
-    key = model.key
-    root = naming.version_root(settings.store_uri, key.namespace, key.name, version.number, version.uid)
     runs = tuple(_run(model, version, attempt, settings) for attempt in range(1, version.attempt + 1))
-    return CleanupQuestion(version.name, runs, root, objects)
+    root, place = places.root(model, version, settings), places.place(model, version, settings)
+    return CleanupQuestion(version.name, runs, root, place, objects)
 
 
 def _probe(
-    model: observed.Model, versions: Sequence[observed.Version], service: observed.Json | None, rolled: str
+    model: observed.Model,
+    versions: Sequence[observed.Version],
+    service: observed.Json | None,
+    rolled: str,
+    settings: Settings,
 ) -> ProbeQuestion | None:
     where = serving.address(service)
     version = next((item for item in versions if item.name == rolled), None)
     uri = (version.status.get("artifact") or {}).get("uri") if version else None
-    return ProbeQuestion(model.key.name, rolled, where, uri) if where and uri else None
+    if version is None or not where or not uri:
+        return None
+    return ProbeQuestion(model.key.name, rolled, where, uri, places.place(model, version, settings))

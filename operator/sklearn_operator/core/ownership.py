@@ -17,7 +17,7 @@ def record(metadata: Mapping[str, Any]) -> Mapping[str, Any] | None:
     for entry in metadata.get("managedFields") or ():
         ours = entry.get("manager") == naming.FIELD_MANAGER and entry.get("operation") == "Apply"
         if ours and not entry.get("subresource"):
-            return entry if isinstance(entry, Mapping) else None
+            return dict(entry)
     return None
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from sklearn_operator import api
-from sklearn_operator.core import datasets, observed, quantities, training
+from sklearn_operator.core import datasets, observed, places, quantities, training
 from sklearn_operator.core.settings import Settings
 from sklearn_steps import contract
 
@@ -120,7 +120,7 @@ def _connect(executor: dict[str, Any], inputs: Mapping[str, Any], settings: Sett
     config_map = (data.get("source") or {}).get("configMap")
     claim = datasets.claim(str((data.get("source") or {}).get("uri") or ""))
     names = {
-        contract.STORE_SECRET_PLACEHOLDER: settings.store_secret,
+        contract.STORE_SECRET_PLACEHOLDER: places.secret(inputs, settings),
         contract.DATA_SECRET_PLACEHOLDER: data.get("credentialsSecret"),
     }
     secrets = []

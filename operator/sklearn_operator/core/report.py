@@ -23,9 +23,9 @@ class Situation:
     ``wanted``: the version of the present manifest; ``target``: the one meant to serve; ``answering``: the one that
     does. ``waiting``: the one that a person has to let through, where the manifest asks for that (``approval``).
     ``problem``: why the spec is not accepted, ``hindrance``: why what it asks for is not served, both as (reason,
-    message). ``rolling``: pods of the present InferenceService are still to come. ``progress``: how
-    far each search is. ``next_slot``: of the schedule. ``resting``: the moment until which
-    the next training waits for ``minInterval``.
+    message). ``rolling``: pods of the present InferenceService are still to come. ``progress``: how far each search
+    is. ``next_slot``: of the schedule. ``resting``: the moment until which the next training waits for
+    ``minInterval``.
     """
 
     model: observed.Model
@@ -156,19 +156,19 @@ def _awaiting(s: Situation) -> Condition:
     return Condition("AwaitingApproval", "True", "ApprovalNeeded", text)
 
 
-def _ready(s: Situation, valid: Condition, trained: Condition, passed: Condition, served: Condition) -> Condition:
+def _ready(s: Situation, accepted: Condition, trained: Condition, passed: Condition, served: Condition) -> Condition:
     if s.train_only:
         if s.target is not None:
             return Condition("Ready", "True", "Trained", f"{s.target.name} is in the store; serving is not asked for")
     elif s.answering is not None:
         return Condition("Ready", "True", "Serving", served.message)
-    missing = next((row for row in (valid, trained, passed, served) if row.status != "True"), served)
+    missing = next((row for row in (accepted, trained, passed, served) if row.status != "True"), served)
     return Condition("Ready", "False", missing.reason, missing.message)
 
 
-def _stalled(s: Situation, valid: Condition, trained: Condition, passed: Condition) -> Condition:
-    if valid.status == "False":
-        return Condition("Stalled", "True", valid.reason, valid.message)
+def _stalled(s: Situation, accepted: Condition, trained: Condition, passed: Condition) -> Condition:
+    if accepted.status == "False":
+        return Condition("Stalled", "True", accepted.reason, accepted.message)
     if s.wanted is not None and s.wanted.phase in ("Failed", "Rejected"):
         cause = trained if s.wanted.phase == "Failed" else passed
         return Condition("Stalled", "True", cause.reason, cause.message)

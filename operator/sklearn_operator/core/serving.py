@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from sklearn_operator import api
-from sklearn_operator.core import naming, observed, ownership, quantities, times
+from sklearn_operator.core import naming, observed, ownership, places, quantities, times
 from sklearn_operator.core.settings import Settings
 
 API_VERSION = "serving.kserve.io/v1beta1"
@@ -38,7 +38,7 @@ def manifest(
             "name": name,
             "namespace": model.key.namespace,
             "labels": naming.child_labels(name),
-            "annotations": {_DEPLOYMENT_MODE: "Standard", _STORAGE_SECRET: settings.store_secret},
+            "annotations": {_DEPLOYMENT_MODE: "Standard", _STORAGE_SECRET: places.secret(version.training, settings)},
             "ownerReferences": [owner(model)],
         },
         "spec": {"predictor": _predictor(name, serving, version, settings)},

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sklearn_operator import api
-from sklearn_operator.core import gates, naming, observed, parameters, tuning, typed
+from sklearn_operator.core import gates, naming, observed, parameters, places, tuning, typed
 from sklearn_operator.core.settings import Settings
 from sklearn_steps import contract
 
@@ -152,7 +152,7 @@ def run_config(
         **({"packages": sorted(settings.packages)} if settings.packages else {}),
         **_about_model(frozen_inputs),
         "evaluation": _evaluation(frozen_inputs),
-        "artifactUri": artifact_uri(model, version, settings),
+        "artifactUri": places.folder(model, version, settings),
     }
 
 
@@ -236,10 +236,3 @@ def _harmless(match: re.Match[str]) -> str:
 
 def image(version: observed.Version, settings: Settings) -> str:
     return str((version.training.get("training") or {}).get("image") or settings.trainer_image)
-
-
-def artifact_uri(model: observed.Model, version: observed.Version, settings: Settings) -> str:
-    key = model.key
-    return naming.artifact_uri(
-        settings.store_uri, key.namespace, key.name, version.number, version.uid, version.attempt
-    )

@@ -17,7 +17,7 @@ from typing import Any
 
 import kopf
 
-from sklearn_operator.backends import errors, kfp, kserve, kubernetes, s3
+from sklearn_operator.backends import errors, kfp, kserve, kubernetes, stores
 from sklearn_operator.core import naming, observed, parameters, pipeline
 from sklearn_operator.runtime import cache as caching
 from sklearn_operator.runtime import handlers, health, listing, resources, watches
@@ -87,17 +87,17 @@ async def _reconciler(
         )
     )
     http = await stack.enter_async_context(await kserve.probe_client())
-    store = s3.S3ArtifactStore(
-        settings.store_uri,
-        endpoint=settings.store_endpoint or None,
-        region=settings.store_region,
-        access_key_id=settings.store_access_key_id or None,
-        secret_access_key=settings.store_secret_access_key.get_secret_value() or None,
+    access = stores.Access(
+        settings.store_endpoint or None,
+        settings.store_region,
+        settings.store_access_key_id or None,
+        settings.store_secret_access_key.get_secret_value() or None,
     )
+    opened = stores.Stores(access, settings.allowed_store_hosts(), client)
     ledger = Ledger(_now())
     runs = Runs(backend, settings.kfp_poll_min * 0.8, time.monotonic)
-    observer = Observer(client, cache, runs, store, kserve.HttpProber(http), core, ledger)
-    executor = Executor(client, backend, store, runs, core, catalogue, pipelines, ledger, _now)
+    observer = Observer(client, cache, runs, opened, kserve.HttpProber(http), core, ledger)
+    executor = Executor(client, backend, opened, runs, core, catalogue, pipelines, ledger, _now)
     return Reconciler(observer, executor, core, catalogue, metrics, _now, stop.is_set)
 
 

@@ -33,7 +33,7 @@ class Executor:
         self,
         client: kubernetes.KubernetesClient,
         backend: ports.PipelineBackend,
-        store: ports.ArtifactStore,
+        stores: ports.Stores,
         runs: Runs,
         settings: Settings,
         catalogue: parameters.Catalogue,
@@ -43,7 +43,7 @@ class Executor:
     ) -> None:
         self._client = client
         self._backend = backend
-        self._store = store
+        self._stores = stores
         self._runs = runs
         self._settings = settings
         self._catalogue = catalogue
@@ -78,7 +78,7 @@ class Executor:
             case actions.DeleteInferenceService():
                 await self._client.delete(kubernetes.INFERENCE_SERVICES, namespace, action.name, uid=action.uid or None)
             case actions.DeleteArtifacts():
-                await self._delete_artifacts(action.uri)
+                await self._delete_artifacts(action)
             case actions.DeleteVersion():
                 version = current.versions[action.name]
                 await self._client.delete(kubernetes.VERSIONS, namespace, action.name, uid=version.uid)
@@ -113,12 +113,13 @@ class Executor:
             if "deletionTimestamp" in raw["metadata"] and not (uid and objects.owned_by(raw, uid)):
                 await self._release(key.namespace, objects.version(raw))
 
-    async def _delete_artifacts(self, root: str) -> None:
+    async def _delete_artifacts(self, action: actions.DeleteArtifacts) -> None:
         """What stays although it was deleted would be deleted for ever, as fast as we can."""
-        await self._store.delete(root)
-        left = await self._store.count(root)
+        store = await self._stores.of(action.place)
+        await store.delete(action.uri)
+        left = await store.count(action.uri)
         if left:
-            raise errors.Transient(f"s3: {left} object(s) under {root} are still there after they were deleted")
+            raise errors.Transient(f"s3: {left} object(s) under {action.uri} are still there after they were deleted")
 
     async def _create_version(self, model: observed.Model, action: actions.CreateVersion) -> None:
         namespace = model.key.namespace

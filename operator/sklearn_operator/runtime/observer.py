@@ -49,7 +49,7 @@ class Observer:
         client: kubernetes.KubernetesClient,
         cache: Cache,
         runs: Runs,
-        store: ports.ArtifactStore,
+        stores: ports.Stores,
         prober: ports.Prober,
         settings: Settings,
         ledger: Ledger,
@@ -59,7 +59,7 @@ class Observer:
         self._clock = clock
         self._cache = cache
         self._runs = runs
-        self._store = store
+        self._stores = stores
         self._prober = prober
         self._settings = settings
         self.ledger = ledger
@@ -133,44 +133,37 @@ class Observer:
 
     async def _attempt(self, model: observed.Model, question: inquiry.RunQuestion) -> observed.Attempt:
         namespace = model.key.namespace
+        store = await self._stores.of(question.place)
         run = await self._runs.find(namespace, question.run_id, question.display_name)
         if run is not None and not run.state.terminal:
             troubles, failure, progress = await asyncio.gather(
                 self._pod_troubles(namespace, {"pipeline/runid": run.id}),
-                self._early(question, contract.FAILURE),
-                self._progress(model.key, question),
+                _early(store, question, contract.FAILURE),
+                self._progress(model.key, store, question),
             )
             return observed.Attempt(run, outcomes.judge(None, failure, question.run_id), troubles, progress)
         try:
             result, failure = await asyncio.gather(
-                self._store.read(question.uri + contract.RESULT), self._store.read(question.uri + contract.FAILURE)
+                store.read(question.uri + contract.RESULT), store.read(question.uri + contract.FAILURE)
             )
         except errors.Rejected as oversize:
             return observed.Attempt(run, observed.Outcome(invalid=str(oversize)))
         troubles = await self._pod_troubles(namespace, {"pipeline/runid": run.id}) if run and not result else ()
         return observed.Attempt(run, outcomes.judge(result, failure, question.run_id), troubles)
 
-    async def _progress(self, key: observed.ModelKey, question: inquiry.RunQuestion) -> observed.Json | None:
+    async def _progress(
+        self, key: observed.ModelKey, store: ports.ArtifactStore, question: inquiry.RunQuestion
+    ) -> observed.Json | None:
         """How far a search is; looked up so seldom that its report costs at most one write in that time."""
         if not question.tuned:
             return None
         run_id, at, known = self.ledger.progress.get(key, ("", 0.0, None))
         if run_id == question.run_id and self._clock() - at < self._settings.progress_pause.total_seconds():
             return known
-        found = outcomes.progress(await self._early(question, contract.PROGRESS), question.run_id)
+        found = outcomes.progress(await _early(store, question, contract.PROGRESS), question.run_id)
         if found is not None:
             self.ledger.progress[key] = question.run_id, self._clock(), found
         return found
-
-    async def _early(self, question: inquiry.RunQuestion, name: str) -> bytes | None:
-        """A task that failed for good says so while the pipeline still means to try it again; a search tells its state.
-
-        A store that cannot be reached is no trouble yet: nothing else is asked of it before the run has ended.
-        """
-        try:
-            return await self._store.read(question.uri + name)
-        except (errors.Transient, errors.Rejected):
-            return None
 
     async def _pod_troubles(self, namespace: str, labels: Mapping[str, str]) -> tuple[observed.PodTrouble, ...]:
         return objects.pod_troubles(await self._client.list_objects(kubernetes.PODS, namespace, labels))
@@ -185,7 +178,9 @@ class Observer:
             pods += await self._client.list_objects(kubernetes.PODS, namespace, {"pipeline/runid": run_id})
         running = objects.running_pods(pods)
         over = not runs and not running
-        count = await self._store.count(question.root) if question.objects and over else 0
+        count = 0
+        if question.objects and over:
+            count = await (await self._stores.of(question.place)).count(question.root)
         return _Remains(runs, running, count)
 
     async def _serving(self, seen: Objects, asked: inquiry.Questions) -> observed.Serving:
@@ -206,9 +201,11 @@ class Observer:
 
     async def _probe(self, seen: Objects, question: inquiry.ProbeQuestion) -> str | None:
         try:
-            golden = await self._store.read(question.uri + contract.GOLDEN)
+            golden = await (await self._stores.of(question.place)).read(question.uri + contract.GOLDEN)
         except errors.Transient as error:
             return kserve.unreachable(error)
+        except errors.Rejected as oversize:
+            return str(oversize)
         if golden is None:
             return f"{question.uri}{contract.GOLDEN} is missing"
         error_text = await self._prober.check(
@@ -228,6 +225,17 @@ class Observer:
         if known is None and seen.model.status.get("servingVersion") == rolled:
             known = self.ledger.proven[seen.model.key] = (*identity, rolled)
         return rolled if known == (*identity, rolled) else None
+
+
+async def _early(store: ports.ArtifactStore, question: inquiry.RunQuestion, name: str) -> bytes | None:
+    """A task that failed for good says so while the pipeline still means to try it again; a search tells its state.
+
+    A store that cannot be reached is no trouble yet: nothing else is asked of it before the run has ended.
+    """
+    try:
+        return await store.read(question.uri + name)
+    except (errors.Transient, errors.Rejected):
+        return None
 
 
 def _objects(

@@ -48,6 +48,9 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     store_secret_access_key: pydantic.SecretStr = pydantic.SecretStr("")
     #: Secret that tasks and serving pods read, in their own namespace.
     store_secret: str = "sklearn-operator-store"
+    #: Hosts that a manifest's artifacts.credentialsSecret may name as its endpoint besides the above, separated by
+    #: commas, in the form of ``data_hosts``. The operator itself connects to them.
+    store_hosts: str = ""
     #: Image of the tasks and of the serving runtime.
     trainer_image: str = f"ghcr.io/sklearn-operator/trainer:{sklearn_operator.__version__}"
     #: The (Cluster)ServingRuntime used where a manifest names none.
@@ -89,7 +92,7 @@ class OperatorSettings(pydantic_settings.BaseSettings):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
 
-    @pydantic.field_validator("data_hosts", "git_hosts")
+    @pydantic.field_validator("data_hosts", "git_hosts", "store_hosts")
     @classmethod
     def _are_hosts(cls, value: str) -> str:
         for item in _listed(value):
@@ -121,6 +124,9 @@ class OperatorSettings(pydantic_settings.BaseSettings):
             poll_max=timedelta(seconds=self.kfp_poll_max),
             rollout_deadline=timedelta(seconds=self.rollout_deadline),
         )
+
+    def allowed_store_hosts(self) -> frozenset[str]:
+        return frozenset(host.lower() for host in _listed(self.store_hosts))
 
     def watched_namespaces(self) -> tuple[str, ...]:
         return tuple(_listed(self.namespaces))

@@ -110,9 +110,9 @@ MANIFEST = {
 
 
 def test_a_plan_without_a_cluster_judges_the_manifest() -> None:
-    assert planning.report(MANIFEST, None, "default") == (planning.NOTHING, ["digits: valid"])
+    assert planning.report(MANIFEST, None) == (planning.NOTHING, ["digits: valid"])
     wrong = json.loads(json.dumps(MANIFEST).replace("svm.SVC", "svm.SVX"))
-    status, lines = planning.report(wrong, None, "default")
+    status, lines = planning.report(wrong, None)
     assert status == planning.FAILED and "did you mean sklearn.svm" in lines[1]
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_operator.core import actions, attempts, cleanup, observed, settings
+from sklearn_operator.core import actions, attempts, cleanup, observed, places, settings
 from unit.core import builders
 
 NOW = builders.NOW
@@ -63,4 +63,5 @@ def test_nothing_is_released_while_something_is_left(states: list[str], objects:
 
 def test_all_attempts_go_with_the_folder_of_the_version() -> None:
     decided, _ = step(DONE, objects=1)
-    assert decided.actions == (actions.DeleteArtifacts("digits-v1", "s3://models/default/digits/v1-00000001"),)
+    place, root = places.Place("default", "s3://models"), "s3://models/default/digits/v1-00000001"
+    assert decided.actions == (actions.DeleteArtifacts("digits-v1", root, place),)

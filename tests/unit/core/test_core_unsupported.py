@@ -63,6 +63,8 @@ IMPLEMENTED = {
     "spec.training.attempts",
     "spec.training.seed",
     "spec.pipeline.layout",
+    "spec.artifacts.uri",
+    "spec.artifacts.credentialsSecret",
     "spec.artifacts.compress",
     "spec.serving.protocol",
     "spec.serving.minReplicas",
@@ -77,8 +79,6 @@ IMPLEMENTED = {
 
 #: Asking for it, and where the refusal points.
 REFUSED: dict[str, dict[str, Any]] = {
-    "spec.artifacts.uri": {"artifacts": {"uri": "s3://bucket/prefix"}},
-    "spec.artifacts.credentialsSecret": {"artifacts": {"credentialsSecret": "mine"}},
     "spec.serving.runtime": {"serving": {"runtime": "kserve-sklearnserver"}},
     "spec.serving.deploymentMode": {"serving": {"deploymentMode": "Knative"}},
     "spec.rollout.canary": {"rollout": {"canary": {"steps": [{"weight": 10}]}}},
@@ -145,7 +145,4 @@ def test_saying_what_holds_anyway_is_no_request() -> None:
 def test_all_that_is_asked_for_is_named() -> None:
     spec = api.parse_spec(api_cases.manifest("full")["spec"])
     named = {problem.path for problem in unsupported.problems(spec, settings.Settings())}
-    assert named == {
-        "spec.artifacts.uri", "spec.artifacts.credentialsSecret",
-        "spec.rollout.canary",
-    }  # fmt: skip
+    assert named == {"spec.rollout.canary"}

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from sklearn_operator.backends import errors, kubernetes, s3
-from sklearn_operator.core import actions
+from sklearn_operator.core import actions, places
 from sklearn_operator.core.observed import RunState
 from sklearn_operator.runtime.executor import Pass
 from sklearn_operator.runtime.ledger import Ledger
@@ -168,7 +168,7 @@ async def test_actions_done_twice_lead_to_the_same_place() -> None:
         actions.TerminateRun(run_id, "digits-v1"),
         actions.DeleteRun(run_id, "digits-v1"),
         actions.DeleteInferenceService("digits", ""),
-        actions.DeleteArtifacts("digits-v1", "s3://models/x"),
+        actions.DeleteArtifacts("digits-v1", "s3://models/x", places.Place("default", "s3://models")),
         actions.DeleteVersion("digits-v1"),
     ]
     for action in again:

@@ -14,7 +14,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,8 @@ import httpx
 import pytest
 import runtime_models
 from sklearn.datasets import load_digits
+
+from waiting import wait_for
 
 DEADLINE = 60.0
 HOST = "127.0.0.1"
@@ -141,15 +142,15 @@ def test_a_probe_that_comes_early_waits_for_its_answer(published: dict[str, Path
 
 def connected(port: int) -> http.client.HTTPConnection:
     """As soon as the socket listens."""
-    deadline = time.monotonic() + DEADLINE
-    while True:
+
+    def listening() -> http.client.HTTPConnection | None:
         connection = http.client.HTTPConnection(HOST, port, timeout=DEADLINE)
-        try:
+        with contextlib.suppress(ConnectionRefusedError):
             connection.connect()
             return connection
-        except ConnectionRefusedError:
-            assert time.monotonic() < deadline
-        time.sleep(0.02)
+        return None
+
+    return wait_for("a socket that listens", listening, DEADLINE, pause=0.02)
 
 
 def failed(directory: Path, *more: str, **env: str) -> str:

@@ -61,6 +61,23 @@ def run(document: dict[str, Any]) -> dict[str, Any]:
     return dict(json.loads((folder / contract.RESULT).read_bytes()))
 
 
+def executed(document: dict[str, Any], folder: Path) -> tuple[Path, Path]:
+    """The steps before publishing, one by one; the folders of the model and of the evaluation, under ``folder``."""
+    text = json.dumps(document)
+    train, test, model, evaluation = (folder / name for name in ("train", "test", "model", "evaluation"))
+    tasks.prepare(text, train, test)
+    tasks.train(text, train, model)
+    tasks.evaluate(text, model, test, evaluation)
+    return model, evaluation
+
+
+def staged(document: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """All steps, one by one; the result."""
+    tasks.publish(json.dumps(document), *executed(document, folder))
+    out = Path(document["artifactUri"].removeprefix("file://"))
+    return dict(json.loads((out / contract.RESULT).read_bytes()))
+
+
 def failure(document: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     """All steps; the failure that they must end in, told in the same words at the end of stderr."""
     with pytest.raises(SystemExit) as ended:

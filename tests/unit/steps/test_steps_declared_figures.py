@@ -5,7 +5,6 @@ Rows go through the serving runtime as people send them: by column name, with ga
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,8 +61,6 @@ from steps_customers import (
     step,
     tree,
 )
-
-from sklearn_steps import contract
 
 #: Name: the steps of the manifest, and the same in scikit-learn.
 CLASSIFIERS: dict[str, tuple[list[Json], Callable[[], Any]]] = {
@@ -252,16 +249,8 @@ def test_it_answers_as_the_same_pipeline_in_scikit_learn(case: str, tmp_path: Pa
 
 
 def test_step_by_step_is_the_same_as_all_at_once(tmp_path: Path) -> None:
-    from sklearn_steps import tasks
-
     data = given.inline(CSV, target="churn", features=FEATURES)
     whole = given.run(given.declared(tmp_path / "a", KIND_BY_KIND, **data))
-    text = json.dumps(given.declared(tmp_path / "b", KIND_BY_KIND, **data))
-    train, test, model, evaluation = (tmp_path / name for name in ("train", "test", "model", "evaluation"))
-    tasks.prepare(text, train, test)
-    tasks.train(text, train, model)
-    tasks.evaluate(text, model, test, evaluation)
-    tasks.publish(text, model, evaluation)
-    staged = json.loads((tmp_path / "b" / contract.RESULT).read_bytes())
+    staged = given.staged(given.declared(tmp_path / "b", KIND_BY_KIND, **data), tmp_path)
     assert staged["metrics"] == whole["metrics"]
     assert staged["artifact"]["sha256"] == whole["artifact"]["sha256"]

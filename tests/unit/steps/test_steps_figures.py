@@ -18,7 +18,7 @@ from sklearn.metrics import get_scorer, silhouette_score
 from sklearn.model_selection import train_test_split
 from sklearn.tree import DecisionTreeClassifier
 
-from sklearn_steps import contract, parts, prepare, tasks
+from sklearn_steps import contract, parts, prepare
 
 DIGITS = {"source": {"builtin": "digits"}, "split": {"testSize": 0.5, "shuffle": False}}
 SVC = "sklearn.svm.SVC"
@@ -47,13 +47,7 @@ def test_golden_rows_are_of_the_test_part(tmp_path: Path) -> None:
 
 def test_step_by_step_is_the_same_as_all_at_once(tmp_path: Path) -> None:
     whole = given.run(given.config(tmp_path / "a", SVC, {"gamma": 0.001}, **DIGITS))
-    text = json.dumps(given.config(tmp_path / "b", SVC, {"gamma": 0.001}, **DIGITS))
-    train, test, model, evaluation = (tmp_path / name for name in ("train", "test", "model", "evaluation"))
-    tasks.prepare(text, train, test)
-    tasks.train(text, train, model)
-    tasks.evaluate(text, model, test, evaluation)
-    tasks.publish(text, model, evaluation)
-    staged = json.loads((tmp_path / "b" / contract.RESULT).read_bytes())
+    staged = given.staged(given.config(tmp_path / "b", SVC, {"gamma": 0.001}, **DIGITS), tmp_path)
     assert staged["metrics"] == whole["metrics"]
     assert staged["artifact"]["sha256"] == whole["artifact"]["sha256"]
     assert {path.name for path in (tmp_path / "b").iterdir()} == {*contract.PUBLISHED, contract.RESULT}

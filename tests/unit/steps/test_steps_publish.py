@@ -83,12 +83,8 @@ class Overtaken(objectstore.Location):
 
 def executed(tmp_path: Path) -> tuple[contract.RunConfig, Path, Path]:
     """The configuration of a run, and the folders that its training and evaluation left."""
-    text = json.dumps(given.config(tmp_path / "out"))
-    part, rest, model, evaluation = (tmp_path / name for name in ("part", "rest", "model", "evaluation"))
-    tasks.prepare(text, part, rest)
-    tasks.train(text, part, model)
-    tasks.evaluate(text, model, rest, evaluation)
-    return contract.RunConfig.model_validate_json(text), model, evaluation
+    document = given.config(tmp_path / "out")
+    return given.parsed(document), *given.executed(document, tmp_path)
 
 
 def overtaken(config: contract.RunConfig, meanwhile: Callable[[Path], object]) -> Overtaken:

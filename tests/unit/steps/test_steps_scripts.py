@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from hypothesis import given as each
 from hypothesis import strategies as st
 
 from sklearn_steps import contract, scripts
+from waiting import wait_for
 
 #: As the runtime does: it proves arrays.
 pytestmark = pytest.mark.filterwarnings("ignore:X does not have valid feature names")
@@ -215,17 +215,9 @@ def test_a_key_that_is_not_there_is_told_with_those_that_are(
 
 
 def test_staged_and_fused_are_the_same(tmp_path: Path) -> None:
-    from sklearn_steps import tasks
-
     script = HEAD + "from sklearn.svm import SVC\nleave(SVC().fit(X, y))"
     fused = given.run(scripted.config(tmp_path / "fused", script))
-    text = json.dumps(scripted.config(tmp_path / "staged", script))
-    train, test, model, evaluation = (tmp_path / name for name in ("train", "test", "model", "evaluation"))
-    tasks.prepare(text, train, test)
-    tasks.train(text, train, model)
-    tasks.evaluate(text, model, test, evaluation)
-    tasks.publish(text, model, evaluation)
-    staged = json.loads((tmp_path / "staged" / contract.RESULT).read_bytes())
+    staged = given.staged(scripted.config(tmp_path / "staged", script), tmp_path)
     for name in ("metrics", "estimatorType", "notes"):
         assert staged[name] == fused[name]
     assert staged["artifact"]["sha256"] == fused["artifact"]["sha256"]
@@ -278,21 +270,19 @@ if sys.argv[1:]:
 """
 
 
-def gone(group: int, seconds: float = 20.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.05)
+def gone(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
     return False
 
 
 def test_nothing_of_it_stays_behind(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(STARTS_ANOTHER)
     scripts.run(scripts.Source(tmp_path / "train.py", "", ""), {}, tmp_path, tmp_path / "out", 0)
-    assert gone(int((tmp_path / "group").read_text()))
+    group = int((tmp_path / "group").read_text())
+    wait_for("the end of its group", lambda: gone(group))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -305,13 +295,11 @@ def test_it_ends_with_its_task(number: int, tmp_path: Path) -> None:
         "scripts.run(scripts.Source(here / 'train.py', '', ''), {'wait': 1}, here, here / 'out', 0)"
     )
     with subprocess.Popen([sys.executable, "-c", call, str(tmp_path)]) as task:
-        deadline = time.monotonic() + 60
-        while not ((tmp_path / "group").exists() and (tmp_path / "group").read_text()):
-            assert time.monotonic() < deadline and task.poll() is None
-            time.sleep(0.05)
+        wait_for("its group", lambda: (tmp_path / "group").exists() and (tmp_path / "group").read_text(), 60)
         task.send_signal(number)
         assert task.wait(30) in (143, -9)
-    assert gone(int((tmp_path / "group").read_text()))
+    group = int((tmp_path / "group").read_text())
+    wait_for("the end of its group", lambda: gone(group))
 
 
 TUNED = {

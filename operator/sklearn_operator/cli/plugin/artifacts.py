@@ -21,7 +21,7 @@ _KEYS = {
 }
 
 
-def card(cluster: Kubectl, name: str, version: str | None, secret: str) -> tuple[str, bytes]:
+def card(cluster: Kubectl, name: str, version: str | None, secret: str | None) -> tuple[str, bytes]:
     """The name of the version, and its card."""
     status = cluster.model(name).get("status") or {}
     good = [one for one in cluster.versions(name) if (one.get("status") or {}).get("artifact")]
@@ -30,10 +30,13 @@ def card(cluster: Kubectl, name: str, version: str | None, secret: str) -> tuple
     if found is None:
         raise Failed(f"{wanted or name} has no artifact")
     bucket, _, prefix = str(found["status"]["artifact"]["uri"]).removeprefix("s3://").partition("/")
-    data = cluster.json("get", "secret", secret).get("data") or {}
-    given = {_KEYS[key]: base64.b64decode(value).decode() for key, value in data.items() if key in _KEYS}
-    store = S3Store(bucket, virtual_hosted_style_request=False, client_options={"allow_http": True}, **given)  # type: ignore[arg-type]
+    own = (found["spec"]["training"].get("artifacts") or {}).get("credentialsSecret")
+    data = cluster.json("get", "secret", secret or own or "sklearn-operator-store").get("data") or {}
+    given = {
+        _KEYS[key]: base64.b64decode(value).decode(errors="replace") for key, value in data.items() if key in _KEYS
+    }
     try:
+        store = S3Store(bucket, virtual_hosted_style_request=False, client_options={"allow_http": True}, **given)  # type: ignore[arg-type]
         return str(wanted), bytes(obstore.get(store, f"{prefix}card.html").bytes())
     except (exceptions.BaseError, OSError) as error:
         raise Failed(f"the card of {wanted} cannot be read: {type(error).__name__}") from error

@@ -25,13 +25,22 @@ def ask(cluster: Kubectl, name: str, protocol: str, body: dict[str, Any]) -> dic
     path = f"v2/models/{name}/infer" if protocol == "v2" else f"v1/models/{name}:predict"
     try:
         answer = httpx.post(f"{address}/{path}", json=body, timeout=_TIMEOUT, trust_env=False)
-    except httpx.TransportError:
+    except (httpx.ConnectError, httpx.ConnectTimeout):
         # The address is the cluster's own, and we are outside: the API server can ask for us.
         service = f"/api/v1/namespaces/{model['metadata']['namespace']}/services/{name}-predictor/proxy/{path}"
-        return dict(json.loads(cluster.text("create", "--raw", service, "-f", "-", stdin=json.dumps(body))))
+        return _document(name, cluster.text("create", "--raw", service, "-f", "-", stdin=json.dumps(body)))
+    except httpx.HTTPError as error:
+        raise Failed(f"{name} does not answer at {address}: {error or type(error).__name__}") from error
     if answer.status_code != 200:
         raise Failed(f"{name} answers {answer.status_code}: {_said(answer)}")
-    return dict(answer.json())
+    return _document(name, answer.text)
+
+
+def _document(name: str, text: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(text))
+    except ValueError as error:
+        raise Failed(f"{name} answers with something that is no JSON object: {text[:200]!r}") from error
 
 
 def _said(answer: httpx.Response) -> str:

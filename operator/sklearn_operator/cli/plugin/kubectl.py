@@ -35,6 +35,15 @@ class Kubectl:
     def json(self, *arguments: str) -> Any:
         return json.loads(self.text(*arguments, "-o", "json"))
 
+    def existing(self, kind: str, name: str, *flags: str) -> dict[str, Any] | None:
+        """The object, or None where there is none."""
+        text = self.text("get", kind, name, "--ignore-not-found", "-o", "json", *flags)
+        return dict(json.loads(text)) if text.strip() else None
+
+    def within(self, namespace: str) -> Kubectl:
+        """The same cluster in another namespace; of two flags kubectl takes the last."""
+        return Kubectl((*self.flags, f"--namespace={namespace}"))
+
     def pass_through(self, *arguments: str) -> int:
         """Runs with the terminal as it is; its exit status."""
         return subprocess.run(["kubectl", *self.flags, *arguments], check=False).returncode

@@ -34,12 +34,15 @@ def manifests(text: str) -> list[dict[str, Any]]:
     return found
 
 
-def report(manifest: Mapping[str, Any], cluster: kubectl.Kubectl | None, namespace: str) -> tuple[int, list[str]]:
+def report(manifest: Mapping[str, Any], cluster: kubectl.Kubectl | None) -> tuple[int, list[str]]:
     """Exit status and lines. Without ``cluster`` the manifest alone is judged."""
+    metadata = manifest.get("metadata") or {}
+    name, namespace = str(metadata.get("name")), metadata.get("namespace")
+    if cluster is not None and namespace:
+        cluster = cluster.within(str(namespace))
     settings = OperatorSettings().for_core()
     catalogue = parameters.Catalogue.parse(resources.catalogue())
-    name = str((manifest.get("metadata") or {}).get("name"))
-    model = _model(manifest, name, namespace, _live(cluster, name))
+    model = _model(manifest, name, str(namespace or "default"), _live(cluster, name))
     try:
         validation.accept(model, settings, catalogue)
     except validation.NotAccepted as refusal:
@@ -53,8 +56,7 @@ def report(manifest: Mapping[str, Any], cluster: kubectl.Kubectl | None, namespa
 def _live(cluster: kubectl.Kubectl | None, name: str) -> Mapping[str, Any] | None:
     if cluster is None:
         return None
-    text = cluster.text("get", "sklearnmodels.sklearn-operator.io", name, "--ignore-not-found", "-o", "json")
-    return dict(yaml.safe_load(text)) if text.strip() else None
+    return cluster.existing("sklearnmodels.sklearn-operator.io", name)
 
 
 def _model(manifest: Mapping[str, Any], name: str, namespace: str, live: Mapping[str, Any] | None) -> observed.Model:
@@ -74,11 +76,7 @@ def _changes(
         known = tuple(objects.version(one) for one in raw)
     except errors.Rejected as error:
         raise kubectl.Failed(str(error)) from error
-    text = cluster.text(
-        "get", "inferenceservices.serving.kserve.io", model.key.name, "--ignore-not-found", "-o", "json",
-        "--show-managed-fields",
-    )  # fmt: skip
-    service = yaml.safe_load(text) if text.strip() else None
+    service = cluster.existing("inferenceservices.serving.kserve.io", model.key.name, "--show-managed-fields")
     unfinished = {one.name: observed.Attempt(run=None) for one in known if not one.finished}
     seen = observed.Observed(
         model=model,

@@ -26,6 +26,8 @@ app = typer.Typer(
 
 Name = Annotated[str, typer.Argument(help="The SklearnModel.")]
 Version = Annotated[str | None, typer.Argument(help="Its version, such as digits-v3.")]
+#: Seconds between two looks of ``wait``: kubectl tells no program of a change.
+_LOOK_AGAIN = 1.0
 _RETRAIN, _APPROVE = "sklearn-operator.io/retrain", "sklearn-operator.io/approve"
 
 
@@ -52,6 +54,14 @@ def _saying_why(verb: Callable[..., int | None]) -> Callable[..., None]:
         raise typer.Exit(status or 0)
 
     return said
+
+
+def _content(file: str) -> str:
+    """The text of the file, or of standard input."""
+    try:
+        return sys.stdin.read() if file == "-" else Path(file).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failed(f"{file} cannot be read: {error}") from error
 
 
 @app.command()
@@ -111,7 +121,7 @@ def card(
     name: Name,
     version: Version = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The file [default: VERSION.html].")] = None,
-    secret: Annotated[str, typer.Option(help="The Secret with the store's credentials.")] = "sklearn-operator-store",
+    secret: Annotated[str | None, typer.Option(help="The Secret that opens the store [default: its own].")] = None,
 ) -> None:
     """Fetch the model card of the serving version, else of the newest good one, or of the named one."""
     from sklearn_operator.cli.plugin import artifacts
@@ -133,11 +143,7 @@ def predict(
     """Ask the served model about rows; one line per row."""
     from sklearn_operator.cli.plugin import asking
 
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Failed(f"{file} cannot be read: {error}") from error
-    protocol, body = rows.request(text)
+    protocol, body = rows.request(_content(file))
     answer = asking.ask(context.obj, name, protocol, body)
     print(json.dumps(answer) if whole else "\n".join(rows.shown(protocol, answer)))
 
@@ -160,7 +166,7 @@ def wait(
         if (found := choices.verdict(model)) is not None:
             print(found[1], file=sys.stdout if found[0] else sys.stderr)
             return 0 if found[0] else 1
-        time.sleep(1.0)
+        time.sleep(_LOOK_AGAIN)
     raise Failed(f"{name} is not done after {timeout:.0f} s: {said}")
 
 
@@ -174,13 +180,9 @@ def plan(
     """What an apply would do. Exit status 0: nothing, 2: changes, 1: it is not valid."""
     from sklearn_operator.cli.plugin import planning
 
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Failed(f"{file} cannot be read: {error}") from error
     found = []
-    for manifest in planning.manifests(text):
-        status, lines = planning.report(manifest, None if offline else context.obj, "default")
+    for manifest in planning.manifests(_content(file)):
+        status, lines = planning.report(manifest, None if offline else context.obj)
         found.append(status)
         print("\n".join(lines))
     return planning.FAILED if planning.FAILED in found else max(found)
