@@ -94,10 +94,22 @@ def test_a_modular_pipeline_has_the_figures_of_scikit_learn_and_the_resources_th
     row = {"name": "rows", "shape": [1, 30], "datatype": "FP64", "data": told["row"]}
     asked = {"inputs": [row], "outputs": [{"name": "predict_proba"}]}
     assert models.infer("modular", asked)["by_name"]["predict_proba"] == pytest.approx(told["proba"], rel=1e-12)
-    [run] = models.runs("modular")
-    details = models.world.kfp(f"/apis/v2beta1/runs/{run['run_id']}")
-    tasks = {task["display_name"] for task in details["run_details"]["task_details"]}
-    assert {"prepare", "train", "evaluate", "publish"} <= tasks
+    assert {"prepare", "train", "evaluate", "publish"} <= set(tasks(models, "modular-v1"))
+
+
+def tasks(town: towns.Town, version: str) -> dict[str, str]:
+    """State of the run's tasks by their names."""
+    run = town.world.kfp(f"/apis/v2beta1/runs/{town.get('skmv', version)['status']['run']['id']}")
+    return {task["display_name"]: task["state"] for task in run["run_details"]["task_details"]}
+
+
+def test_running_the_modular_pipeline_again_skips_what_is_done(models: towns.Town) -> None:
+    models.wait("modular")
+    before = models.status("modular")["metrics"]
+    models.kubectl("annotate", "skm/modular", "sklearn-operator.io/retrain=again", "--overwrite")
+    assert models.settled("modular", "modular-v2")["metrics"] == before
+    states = tasks(models, "modular-v2")
+    assert {name for name, state in states.items() if state == "SKIPPED"} == {"prepare", "train"}, states
 
 
 @pytest.mark.parametrize("failing", [pytest.param(failing, id=failing.name) for failing in FAILING])
