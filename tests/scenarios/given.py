@@ -38,6 +38,10 @@ def spec(changes: Mapping[str, Any]) -> api.SklearnModelSpec:
     return api.parse_spec(raw_spec(changes))
 
 
+def settings_of(scenario: Mapping[str, Any]) -> settings.Settings:
+    return settings.Settings(**(scenario.get("settings") or {}))
+
+
 def observed_model(words: Mapping[str, Any]) -> facts.Model:
     fields: dict[str, Any] = {
         "key": KEY,
@@ -51,6 +55,8 @@ def observed_model(words: Mapping[str, Any]) -> facts.Model:
     }
     if words.get("serving_reported"):
         fields["status"] = {"servingVersion": words["serving_reported"]}
+    if words.get("rollout_reported"):
+        fields["status"] = fields.get("status", {}) | words["rollout_reported"]
     changes = dict(words.get("model") or {})
     if "finalizers" in changes:
         changes["finalizers"] = tuple(changes["finalizers"])
@@ -62,7 +68,8 @@ def observed(scenario: Mapping[str, Any]) -> facts.Observed:
     model = observed_model(words)
     wish = training.training_hash(spec(words.get("spec") or {}))
     trained = raw_spec(words.get("spec") or {})["model"]
-    known = tuple(_version(item, wish, trained) for item in words.get("versions") or ())
+    tried = rollout.serving_hash(spec(words.get("spec") or {}))
+    known = tuple(_version(item, wish, trained, tried) for item in words.get("versions") or ())
     by_name = {version.name: version for version in known}
     serving_seen = _serving(seen.get("serving"), model, by_name)
     if words.get("reported"):
@@ -88,7 +95,7 @@ def observed(scenario: Mapping[str, Any]) -> facts.Observed:
     )
 
 
-def _version(words: Mapping[str, Any], wish: str, wanted: Mapping[str, Any]) -> Any:
+def _version(words: Mapping[str, Any], wish: str, wanted: Mapping[str, Any], tried: str) -> Any:
     number = words["number"]
     uid = f"{number:08d}-aaaa-bbbb-cccc-dddddddddddd"
     status = words.get("status") or {}
@@ -112,7 +119,7 @@ def _version(words: Mapping[str, Any], wish: str, wanted: Mapping[str, Any]) -> 
         if words.get("fresh"):
             del status["servedAt"]
         if words.get("rolled_back"):
-            mark = {"serving": rollout.serving_hash(spec({})), "reason": "OOMKilled", "message": words["rolled_back"]}
+            mark = {"serving": words.get("tried_with", tried), "reason": "OOMKilled", "message": words["rolled_back"]}
             status = status | {"rolledBack": mark}
     elif (status.get("run") or {}).get("id") == "run-id":
         status = status | {"run": status["run"] | {"id": naming.run_id(uid, 1)}}
@@ -187,8 +194,10 @@ def _serving(words: Mapping[str, Any] | None, model: Any, known: Mapping[str, An
     name = words["version"]
     parsed = spec({"serving": {}})
     version = known.get(name)
-    service = serving.manifest(model, parsed, version, settings.Settings()) if version else _bare_service(model, name)
-    assert service is not None
+    share = _share(words.get("canary"), known)
+    letter = words.get("predictor", "")
+    made = serving.manifest(model, parsed, version, settings.Settings(), letter, share) if version else None
+    service = made or _bare_service(model, name)
     done = bool(words.get("live") or words.get("rolled_out"))
     service["spec"]["predictor"] |= words.get("edited") or {}
     service["status"] = {
@@ -196,9 +205,10 @@ def _serving(words: Mapping[str, Any] | None, model: Any, known: Mapping[str, An
         "address": {"url": "http://digits.local"},
         "conditions": [{"type": kind, "status": "True"} for kind in ("Ready", "PredictorReady", "IngressReady")],
     }
-    if "deployed" in words:
-        ours = {"manager": naming.FIELD_MANAGER, "operation": "Apply", "fieldsV1": {}}
-        ours["time"] = (NOW - seconds(words["deployed"])).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if "deployed" in words or share is not None:
+        fields = {"f:spec": {"f:canary": {}}} if share is not None else {}
+        ours = {"manager": naming.FIELD_MANAGER, "operation": "Apply", "fieldsV1": fields}
+        ours["time"] = (NOW - seconds(words.get("deployed", "1s"))).strftime("%Y-%m-%dT%H:%M:%SZ")
         service["metadata"]["managedFields"] = [ours]
     if words.get("foreign"):
         service["metadata"]["ownerReferences"] = []
@@ -216,13 +226,43 @@ def _serving(words: Mapping[str, Any] | None, model: Any, known: Mapping[str, An
     if words.get("refused") and version:
         desired = serving.manifest(model, parsed, version, settings.Settings())
         refusal = facts.Refusal(desired, words["refused"]) if desired else None
+    canary = _canary(words["canary"], service) if share is not None else {}
     return facts.Serving(
+        **canary,
+        troubles=tuple(
+            facts.PodTrouble("pod-1", reason, message, NOW, version)
+            for version, (reason, message) in (words.get("troubles") or {}).items()
+        ),
         refusal=refusal,
         service=service,
         deployment=deployment,
         ready_versions=tuple(words.get("ready_versions") or ()),
         proven=name if words.get("live") else None,
     )
+
+
+def _share(words: Mapping[str, Any] | None, known: Mapping[str, Any]) -> Any:
+    if words is None:
+        return None
+    version = words["version"]
+    return known[version], serving.Share(version, words.get("predictor", "a"), words["weight"])
+
+
+def _canary(words: Mapping[str, Any], service: dict[str, Any]) -> dict[str, Any]:
+    """``state``: starting, ready, or gone (without a pod that is ready); ``counted``: [requests, 5xx, 4xx]."""
+    version, state = words["version"], words.get("state", "ready")
+    up = {"replicas": 1, "updatedReplicas": 1, "availableReplicas": 1, "observedGeneration": 1}
+    row = {"name": words.get("predictor", "a"), "ready": state == "ready", "trafficPercent": words["weight"]}
+    service["status"]["canaryStatuses"] = [row]
+    return {
+        "canary": {
+            "metadata": {"uid": "c", "generation": 1},
+            "spec": {"template": {"metadata": {"labels": {naming.LABEL_VERSION: version}}}},
+            "status": up if state == "ready" else {"replicas": 1, "observedGeneration": 1},
+        },
+        "canary_proven": version if state == "ready" else None,
+        "traffic": {name: facts.Traffic(*counts) for name, counts in (words.get("counted") or {}).items()},
+    }
 
 
 def _bare_service(model: Any, name: str) -> dict[str, Any]:

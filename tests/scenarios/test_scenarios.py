@@ -32,7 +32,7 @@ def catalogue() -> parameters.Catalogue:
 @pytest.mark.parametrize("scenario", _load())
 def test_scenario(scenario: dict[str, Any], catalogue: parameters.Catalogue) -> None:
     seen = given.observed(scenario)
-    decided = plan.plan(seen, settings.Settings(), catalogue, given.NOW)
+    decided = plan.plan(seen, given.settings_of(scenario), catalogue, given.NOW)
     expected = scenario["expect"]
     wanted = expected["actions"]
     told = [_expected(item, action) for item, action in zip(wanted, decided.actions, strict=False)]
@@ -48,7 +48,7 @@ def test_scenario(scenario: dict[str, Any], catalogue: parameters.Catalogue) -> 
 @pytest.mark.parametrize("scenario", _load())
 def test_a_plan_is_the_same_when_made_twice(scenario: dict[str, Any], catalogue: parameters.Catalogue) -> None:
     seen = given.observed(scenario)
-    first, second = (plan.plan(seen, settings.Settings(), catalogue, given.NOW) for _ in range(2))
+    first, second = (plan.plan(seen, given.settings_of(scenario), catalogue, given.NOW) for _ in range(2))
     assert first == second
 
 

@@ -14,13 +14,16 @@ from typing import Any
 
 import httpx
 import orjson
+from prometheus_client import parser
 
 from sklearn_operator.backends import errors
+from sklearn_operator.core import observed
 
 _TIMEOUT = httpx.Timeout(10.0, connect=3.0)
 _WHOLE = 15.0
 _RELATIVE = 1e-6
 _ANSWER_LIMIT = 1024 * 1024
+_REQUESTS = "sklearn_runtime_requests_total"
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,26 @@ class HttpProber:
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, TimeoutError) as error:
             return f"no answer from {url}: {type(error).__name__}"
         return compare(content, version, row.expected)
+
+    async def traffic(self, *, address: str, model: str, version: str) -> observed.Traffic | None:
+        try:
+            async with asyncio.timeout(_WHOLE):
+                answer = await self._client.get(f"{address.rstrip('/')}/metrics")
+            return _counted(answer.text, model, version) if answer.status_code == 200 else None
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ValueError, TimeoutError):
+            return None
+
+
+def _counted(text: str, model: str, version: str) -> observed.Traffic:
+    """From the page that Prometheus scrapes; see ``sklearn_runtime.metrics``."""
+    by_class = {"2": 0, "4": 0, "5": 0}
+    for family in parser.text_string_to_metric_families(text):
+        for sample in family.samples:
+            mine = (sample.labels.get("model"), sample.labels.get("version")) == (model, version)
+            if sample.name == _REQUESTS and mine:
+                kind = sample.labels.get("code", "5")[:1]
+                by_class[kind] = by_class.get(kind, 0) + int(sample.value)
+    return observed.Traffic(sum(by_class.values()), failed=by_class["5"], refused=by_class["4"])
 
 
 def first_row(golden: bytes) -> Row | str:

@@ -12,15 +12,23 @@ from typing import Any
 import orjson
 
 from sklearn_operator.backends import kserve
+from sklearn_operator.core import observed
 
 Predict = Callable[[Sequence[Any]], Any]
 
 
 @dataclass
 class MemoryProber:
-    """See ``ports.Prober``. ``served``: version and prediction of one row, by address and model."""
+    """See ``ports.Prober``. ``served``: version and prediction of one row, by address and model.
+
+    ``counted``: requests, by address.
+    """
 
     served: dict[tuple[str, str], tuple[str, Predict]] = field(default_factory=dict)
+    counted: dict[str, observed.Traffic] = field(default_factory=dict)
+
+    async def traffic(self, *, address: str, model: str, version: str) -> observed.Traffic | None:
+        return self.counted.get(address)
 
     async def check(self, *, address: str, model: str, version: str, golden: bytes) -> str | None:
         row = kserve.first_row(golden)

@@ -180,11 +180,23 @@ def running_pods(pods: list[dict[str, Any]]) -> tuple[str, ...]:
     return tuple(pod["metadata"]["name"] for pod in pods if (pod.get("status") or {}).get("phase") not in over)
 
 
+def addresses(pods: list[dict[str, Any]], version: str) -> list[str]:
+    """Addresses of the ready pods of a version."""
+    found = [(pod.get("status") or {}).get("podIP") for pod in pods if _ready(pod) and _label(pod) == version]
+    return [str(address) for address in found if address]
+
+
 def ready_versions(pods: list[dict[str, Any]]) -> tuple[str, ...]:
     """Version labels of the pods that are ready and not on their way out."""
-    labels = set()
-    for pod in pods:
-        conditions = {row.get("type"): row.get("status") for row in (pod.get("status") or {}).get("conditions") or []}
-        if conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]:
-            labels.add((pod["metadata"].get("labels") or {}).get(naming.LABEL_VERSION))
+    labels = {_label(pod) for pod in pods if _ready(pod)}
     return tuple(sorted(label for label in labels if label))
+
+
+def _label(pod: dict[str, Any]) -> str | None:
+    label = (pod["metadata"].get("labels") or {}).get(naming.LABEL_VERSION)
+    return str(label) if label else None
+
+
+def _ready(pod: dict[str, Any]) -> bool:
+    conditions = {row.get("type"): row.get("status") for row in (pod.get("status") or {}).get("conditions") or []}
+    return conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]

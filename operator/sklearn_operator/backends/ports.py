@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sklearn_operator.core import places
-from sklearn_operator.core.observed import Run
+from sklearn_operator.core.observed import Run, Traffic
 
 
 @dataclass(frozen=True)
@@ -88,3 +88,6 @@ class Prober(Protocol):
 
         Never raises for anything that the server does.
         """
+
+    async def traffic(self, *, address: str, model: str, version: str) -> Traffic | None:
+        """What the server has counted of its requests so far; None when it does not say."""

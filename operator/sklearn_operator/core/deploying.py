@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from sklearn_operator import api
-from sklearn_operator.core import actions, drafts, observed, rollout, serving, version_report
+from sklearn_operator.core import actions, canary, drafts, observed, rollout, serving, version_report
 from sklearn_operator.core.settings import Settings
 
 
@@ -19,12 +20,13 @@ def apply(
     target: observed.Version | None,
     settings: Settings,
     draft: drafts.Draft,
+    move: canary.Move | None = None,
 ) -> serving.Verdict:
     """Makes the InferenceService what it should be; says how the version in it is doing."""
     live = seen.serving.service
     if live is not None and not serving.is_ours(live, seen.model):
         return serving.Verdict(trouble="the name is taken", reason="NameTaken")
-    desired = serving.manifest(seen.model, spec, target, settings) if target is not None else None
+    desired = _desired(seen, spec, target, settings, move) if target is not None else None
     if target is None or desired is None:
         if live is not None and spec.serving is None and not leaving(live):
             draft.actions.append(removal(live))
@@ -38,10 +40,30 @@ def apply(
         refusal = seen.serving.refusal
         if refusal is not None and refusal.manifest == desired:
             return serving.Verdict(trouble=refusal.message, reason="Refused", refused=True)
+    if move is not None and move.share is not None:
+        draft.wait(move.look_again)
+        return replace(move.verdict, live=False, written=written)
     verdict = replace(serving.verdict(seen.serving, target.name), written=written)
     if not verdict.live:
         draft.wait(timedelta(seconds=1))
     return verdict
+
+
+def _desired(
+    seen: observed.Observed,
+    spec: api.SklearnModelSpec,
+    target: observed.Version,
+    settings: Settings,
+    move: canary.Move | None,
+) -> dict[str, Any] | None:
+    """A predictor keeps its name for as long as it can: clients inside the cluster know its Service by it."""
+    live = seen.serving.service
+    name, share = serving.predictor_name(live), serving.share_of(live)
+    if move is not None and move.share is not None:
+        return serving.manifest(seen.model, spec, move.stable, settings, name, (target, move.share))
+    if move is not None and share is not None:
+        name = share.name
+    return serving.manifest(seen.model, spec, target, settings, name)
 
 
 def give_up(
@@ -52,8 +74,13 @@ def give_up(
     verdict: serving.Verdict,
     settings: Settings,
     draft: drafts.Draft,
+    move: canary.Move | None = None,
 ) -> tuple[tuple[observed.Version, ...], tuple[str, str] | None]:
     """What did not come up in time goes back to what did; and, where there is nothing to go back to, why it is late."""
+    if target is not None and move is not None and move.failed is not None:
+        return _taken_back(known, spec, target, *move.failed, draft), None
+    if move is not None and move.share is not None and move.verdict.live:
+        return known, None
     since = serving.deployed_since(seen.serving.service, target.name) if target is not None else None
     if target is None or since is None or verdict.live or verdict.written:
         return known, None
@@ -68,10 +95,21 @@ def give_up(
     message = f"{target.name} {message}"
     if rollout.fallback(known, spec, target) is None:
         return known, ("RolloutTimedOut", message)
-    mark = version_report.rolled_back(target, rollout.serving_hash(spec), verdict.reason, message, draft.now)
+    return _taken_back(known, spec, target, verdict.reason, message, draft), None
+
+
+def _taken_back(
+    known: tuple[observed.Version, ...],
+    spec: api.SklearnModelSpec,
+    target: observed.Version,
+    reason: str,
+    message: str,
+    draft: drafts.Draft,
+) -> tuple[observed.Version, ...]:
+    mark = version_report.rolled_back(target, rollout.serving_hash(spec), reason, message, draft.now)
     after = draft.report(target, mark)
     draft.wait(timedelta())
-    return tuple(after if version.name == target.name else version for version in known), None
+    return tuple(after if version.name == target.name else version for version in known)
 
 
 def record_approval(

@@ -49,10 +49,21 @@ class ProbeQuestion:
 
 
 @dataclass(frozen=True)
+class ShareQuestion:
+    """How does ``version``, which gets a share beside ``stable``, do? ``probe``: and does it answer its golden rows?"""
+
+    model: str
+    version: str
+    stable: str
+    probe: ProbeQuestion | None
+
+
+@dataclass(frozen=True)
 class Questions:
     runs: tuple[RunQuestion, ...] = ()
     cleanups: tuple[CleanupQuestion, ...] = ()
     probe: ProbeQuestion | None = None
+    share: ShareQuestion | None = None
     pods: bool = False
 
 
@@ -63,17 +74,20 @@ def questions(
     deployment: observed.Json | None,
     proven: str | None,
     settings: Settings,
+    canary_proven: str | None = None,
 ) -> Questions:
     """All that has to be asked about one model now."""
     leaving = [version for version in versions if version.deleting or model.deleting]
     unfinished = [version for version in versions if not version.finished and version not in leaving]
     keep_objects = model.spec.get("deletionPolicy") == "Retain"
     rolled = serving.rolled_out(service, deployment)
+    share = None if model.deleting else _share(model, versions, service, canary_proven, settings)
     return Questions(
         runs=tuple(_run(model, version, version.attempt, settings) for version in unfinished),
         cleanups=tuple(_cleanup(model, version, settings, objects=not keep_objects) for version in leaving),
         probe=_probe(model, versions, service, rolled, settings) if rolled is not None and rolled != proven else None,
-        pods=service is not None and (rolled is None or rolled != proven) and not model.deleting,
+        share=share,
+        pods=share is not None or (service is not None and (rolled is None or rolled != proven) and not model.deleting),
     )
 
 
@@ -103,3 +117,21 @@ def _probe(
     if version is None or not where or not uri:
         return None
     return ProbeQuestion(model.key.name, rolled, where, uri, places.place(model, version, settings))
+
+
+def _share(
+    model: observed.Model,
+    versions: Sequence[observed.Version],
+    service: observed.Json | None,
+    proven: str | None,
+    settings: Settings,
+) -> ShareQuestion | None:
+    """A candidate is asked at its pods: the model's address leads to the stable version."""
+    share, stable = serving.share_of(service), serving.carried_version(service)
+    version = next((item for item in versions if share is not None and item.name == share.version), None)
+    uri = (version.status.get("artifact") or {}).get("uri") if version else None
+    if share is None or stable is None or version is None or not uri:
+        return None
+    place = places.place(model, version, settings)
+    probe = ProbeQuestion(model.key.name, version.name, "", uri, place) if proven != version.name else None
+    return ShareQuestion(model.key.name, version.name, stable, probe)

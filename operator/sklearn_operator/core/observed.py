@@ -150,12 +150,22 @@ class Refusal:
 
 
 @dataclass(frozen=True)
+class Traffic:
+    """What the pods of a version have counted since they began; ``failed``: 5xx, ``refused``: 4xx."""
+
+    requests: int = 0
+    failed: int = 0
+    refused: int = 0
+
+
+@dataclass(frozen=True)
 class Serving:
     """The InferenceService with what proves or disproves that a version answers.
 
     ``ready_versions``: version labels of pods that are ready now. ``proven``: the version whose prediction was checked
     against its golden rows on the present Deployment. ``probe_error``: why the last check failed. ``refusal``: why
-    the InferenceService is not as it should be.
+    the InferenceService is not as it should be. ``canary``: the Deployment of the version that gets a share, with
+    ``canary_proven`` and ``canary_error`` of its own; ``traffic``, by version, is known while there is one.
     """
 
     service: Json | None = None
@@ -165,6 +175,10 @@ class Serving:
     proven: str | None = None
     probe_error: str | None = None
     refusal: Refusal | None = None
+    canary: Json | None = None
+    canary_proven: str | None = None
+    canary_error: str | None = None
+    traffic: Mapping[str, Traffic] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from sklearn_operator import api
 from sklearn_operator.core import (
     actions,
     attempts,
+    canary,
     cleanup,
     deploying,
     drafts,
@@ -72,8 +73,10 @@ def _reconcile(seen: observed.Observed, spec: api.SklearnModelSpec, settings: Se
     resting = _start_training(
         seen.model, known, wish, spec, answering or (target.name if target else None), slots, draft
     )
-    verdict = deploying.apply(seen, spec, target, settings, draft)
-    known, late = deploying.give_up(seen, known, spec, target, verdict, settings, draft)
+    stable = canary.beside(seen, spec, target, known, answering)
+    move = canary.move(seen, spec, target, stable, settings, now) if target is not None and stable is not None else None
+    verdict = deploying.apply(seen, spec, target, settings, draft, move)
+    known, late = deploying.give_up(seen, known, spec, target, verdict, settings, draft, move)
     situation = report.Situation(
         model=seen.model,
         known=known,
@@ -93,6 +96,7 @@ def _reconcile(seen: observed.Observed, spec: api.SklearnModelSpec, settings: Se
         service=seen.serving.service,
         problem=deploying.name_taken(seen),
         progress=_progress(seen),
+        rollout=move.progress if move is not None else {},
     )
     status = report.status(situation)
     known = deploying.stamp(known, answering, status, seen.model, draft, unserved=spec.serving is None)

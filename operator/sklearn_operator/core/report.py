@@ -23,9 +23,9 @@ class Situation:
     ``wanted``: the version of the present manifest; ``target``: the one meant to serve; ``answering``: the one that
     does. ``waiting``: the one that a person has to let through, where the manifest asks for that (``approval``).
     ``problem``: why the spec is not accepted, ``hindrance``: why what it asks for is not served, both as (reason,
-    message). ``rolling``: pods of the present InferenceService are still to come. ``progress``: how far each search
-    is. ``next_slot``: of the schedule. ``resting``: the moment until which the next training waits for
-    ``minInterval``.
+    message). ``rolling``: pods of the present InferenceService are still to come. ``rollout``: the step of a rollout
+    in steps. ``progress``: how far each search is. ``next_slot``: of the schedule. ``resting``: the moment until which
+    the next training waits for ``minInterval``.
     """
 
     model: observed.Model
@@ -46,6 +46,7 @@ class Situation:
     verdict: serving.Verdict = field(default_factory=serving.Verdict)
     service: observed.Json | None = None
     progress: Mapping[str, observed.Json] = field(default_factory=dict)
+    rollout: observed.Json = field(default_factory=dict)
 
 
 def status(situation: Situation) -> dict[str, Any]:
@@ -70,6 +71,7 @@ def status(situation: Situation) -> dict[str, Any]:
         "artifactUri": (shown.status.get("artifact") or {}).get("uri") if shown else None,
         "run": _run(latest),
         "tuning": _tuning(situation, latest),
+        "rollout": dict(situation.rollout) or None,
         "lastTrainedTime": _last_trained(situation.known, situation.model.status.get("lastTrainedTime")),
         "nextScheduleTime": times.text(situation.next_slot) if situation.next_slot else None,
         "retrainHandled": _retrain_handled(situation),
@@ -139,11 +141,19 @@ def _served(s: Situation) -> Condition:
         return Condition("Served", "False", s.problem[0], "the manifest is not accepted")
     if s.answering == s.target.name and not s.rolling:
         return Condition("Served", "True", "Serving", f"{s.answering} answers requests")
+    if s.rollout and s.answering is not None:
+        return Condition("Served", "True", "Canary", f"{s.answering} answers requests; {_share(s, s.target.name)}")
     coming = "a change of spec.serving" if s.answering == s.target.name else s.target.name
     trouble = s.verdict.trouble or f"{coming} is being deployed"
     if s.answering is not None:
         trouble = f"{s.answering} answers requests; {trouble}"
     return Condition("Served", "True" if s.answering else "False", s.verdict.reason, trouble)
+
+
+def _share(s: Situation, candidate: str) -> str:
+    trouble = f": {s.verdict.trouble}" if s.verdict.trouble else ""
+    until = f" until {s.rollout['nextStepAt']}" if "nextStepAt" in s.rollout else f", once it is ready{trouble}"
+    return f"{candidate} gets {s.rollout['weight']} % of them{until}"
 
 
 def _awaiting(s: Situation) -> Condition:
@@ -194,6 +204,8 @@ def _reconciling(
         return Condition("Reconciling", "True", "Training", trained.message)
     if s.rolling and s.target is not None and s.answering == s.target.name:
         return Condition("Reconciling", "True", "Deploying", served.message)
+    if s.rollout and ready.status == "True":
+        return Condition("Reconciling", "False", "Canary", served.message)
     rolling = not s.train_only and s.target is not None and s.answering != s.target.name
     if rolling and (ready.status != "True" or (s.target and s.target.trigger_type == "SpecChange")):
         return Condition("Reconciling", "True", "Deploying", served.message)

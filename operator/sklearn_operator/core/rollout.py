@@ -116,8 +116,9 @@ def fallback(
 
 def serving_hash(spec: api.SklearnModelSpec) -> str:
     """What a version was tried with: once that changes it may be tried again."""
-    part: Any = spec.serving
-    return naming.digest(part.model_dump(mode="json", by_alias=True, exclude_none=True) if part else {})[:16]
+    parts: list[Any] = [spec.serving, spec.rollout.canary]
+    tried = [part.model_dump(mode="json", by_alias=True, exclude_none=True) for part in parts if part]
+    return naming.digest(tried)[:16]
 
 
 def _given_up(version: observed.Version, serving: str) -> bool:

@@ -7,7 +7,8 @@ and a prediction was checked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,7 @@ from sklearn_operator import api
 from sklearn_operator.core import naming, observed, ownership, places, quantities, times
 from sklearn_operator.core.settings import Settings
 
+PORT = 8080  # of the project's runtime
 API_VERSION = "serving.kserve.io/v1beta1"
 _DEPLOYMENT_MODE = "serving.kserve.io/deploymentMode"
 _STORAGE_SECRET = "serving.kserve.io/storageSecretName"
@@ -23,14 +25,36 @@ _STORAGE_SECRET = "serving.kserve.io/storageSecretName"
 OWN_VARIABLES = (_VERSION_VARIABLE, _SHA_VARIABLE) = ("SKLEARN_MODEL_VERSION", "SKLEARN_MODEL_SHA256")
 
 
+@dataclass(frozen=True)
+class Share:
+    """The share of the requests that ``version`` gets, behind the predictor called ``name``; ``weight`` in per cent."""
+
+    version: str
+    name: str
+    weight: int
+
+
 def manifest(
-    model: observed.Model, spec: api.SklearnModelSpec, version: observed.Version, settings: Settings
+    model: observed.Model,
+    spec: api.SklearnModelSpec,
+    version: observed.Version,
+    settings: Settings,
+    predictor: str = "",
+    canary: tuple[observed.Version, Share] | None = None,
 ) -> dict[str, Any] | None:
-    """The InferenceService that serves ``version``; None where the model is trained only."""
+    """The InferenceService that serves ``version``; None where the model is trained only.
+
+    ``predictor``: the name of the predictor, which is in the names of its Deployment and Service. ``canary``: a version
+    that gets a share of the requests.
+    """
     serving = spec.serving
     if serving is None:
         return None
     name = model.key.name
+    named = {"name": predictor} if predictor else {}
+    parts: dict[str, Any] = {"predictor": named | _predictor(name, serving, version, settings)}
+    if canary is not None:
+        parts["canary"] = [_canary(name, serving, *canary, settings)]
     return {
         "apiVersion": API_VERSION,
         "kind": "InferenceService",
@@ -41,8 +65,19 @@ def manifest(
             "annotations": {_DEPLOYMENT_MODE: "Standard", _STORAGE_SECRET: places.secret(version.training, settings)},
             "ownerReferences": [owner(model)],
         },
-        "spec": {"predictor": _predictor(name, serving, version, settings)},
+        "spec": parts,
     }
+
+
+def _canary(
+    name: str, serving: api.ServingSpec, version: observed.Version, share: Share, settings: Settings
+) -> dict[str, Any]:
+    """As many replicas as its share needs; KServe gives it no autoscaler."""
+    predictor = _predictor(name, serving, version, settings)
+    for scaling in ("maxReplicas", "scaleMetric", "scaleTarget"):
+        predictor.pop(scaling, None)
+    predictor["minReplicas"] = max(1, math.ceil(serving.min_replicas * share.weight / 100))
+    return {"trafficPercent": share.weight, "predictor": {"name": share.name, **predictor}}
 
 
 def _predictor(name: str, serving: api.ServingSpec, version: observed.Version, settings: Settings) -> dict[str, Any]:
@@ -66,7 +101,7 @@ def _predictor(name: str, serving: api.ServingSpec, version: observed.Version, s
             "terminationMessagePolicy": "FallbackToLogsOnError",
             # KServe's default probe is a TCP connect, which succeeds with no model at all.
             "readinessProbe": {
-                "httpGet": {"path": f"/v2/models/{name}/ready", "port": 8080},
+                "httpGet": {"path": f"/v2/models/{name}/ready", "port": PORT},
                 "periodSeconds": 1,
                 "timeoutSeconds": 5,
             },
@@ -129,6 +164,8 @@ def _first_difference(wanted: Any, live: Any, path: str) -> str | None:
                 return found
         return None
     if isinstance(wanted, list):
+        if not all("name" in item for item in wanted):
+            return _first_difference(dict(enumerate(wanted)), dict(enumerate(live or ())), path)
         named = {item.get("name"): item for item in live or () if isinstance(item, Mapping)}
         for ours in wanted:
             found = _first_difference(ours, named.get(ours["name"]), f"{path}[{ours['name']}]")
@@ -170,9 +207,52 @@ def carried_version(service: observed.Json | None) -> str | None:
     return str(label) if label else None
 
 
+def predictor_name(service: observed.Json | None) -> str:
+    """Of the predictor that carries the stable version; empty where it has none."""
+    return str((((service or {}).get("spec") or {}).get("predictor") or {}).get("name") or "")
+
+
+def other_name(service: observed.Json | None) -> str:
+    """A name for the predictor of a candidate: it has to differ, and stays when the candidate takes over."""
+    return "b" if predictor_name(service) == "a" else "a"
+
+
+def workload(service: str, predictor: str) -> str:
+    """Name of the Deployment and of the Service that KServe makes for a predictor."""
+    return f"{service}-{predictor}-predictor" if predictor else f"{service}-predictor"
+
+
+def share_of(service: observed.Json | None) -> Share | None:
+    """The version that gets a share by the InferenceService's spec, and how much."""
+    canaries = ((service or {}).get("spec") or {}).get("canary") or ()
+    first = canaries[0] if canaries and isinstance(canaries[0], Mapping) else {}
+    predictor = first.get("predictor") or {}
+    label = (predictor.get("labels") or {}).get(naming.LABEL_VERSION)
+    weight = first.get("trafficPercent")
+    return Share(str(label), str(predictor.get("name") or ""), int(weight)) if label and weight is not None else None
+
+
+def available(deployment: observed.Json | None) -> bool:
+    return bool(int(((deployment or {}).get("status") or {}).get("availableReplicas") or 0))
+
+
+def share_verdict(serving: observed.Serving, share: Share) -> Verdict:
+    """Whether the share is in effect: by its pods, by KServe's word on the route, and by a checked prediction."""
+    if _settled(serving.canary) == share.version:
+        rows = ((serving.service or {}).get("status") or {}).get("canaryStatuses") or ()
+        routed = any((row.get("name"), row.get("trafficPercent")) == (share.name, share.weight) for row in rows)
+        ready = any(row.get("name") == share.name and row.get("ready") for row in rows)
+        if serving.canary_proven == share.version and routed and ready:
+            return Verdict(live=True, rolled_out=True)
+        reason = "ProbeFailed" if serving.canary_error else "Deploying"
+        return Verdict(rolled_out=True, trouble=serving.canary_error, reason=reason)
+    return _by_pods(serving.troubles, share.version) or _without_pods(serving.canary, share.version) or Verdict()
+
+
 def deployed_since(service: observed.Json | None, version: str) -> datetime | None:
     """When the InferenceService was last made to ask for ``version``, by the record of our last apply."""
-    if service is None or carried_version(service) != version:
+    share = share_of(service)
+    if service is None or version not in (carried_version(service), share.version if share else None):
         return None
     metadata = service.get("metadata") or {}
     return times.parse((ownership.record(metadata) or {}).get("time") or metadata.get("creationTimestamp"))
@@ -190,18 +270,22 @@ def rolled_out(service: observed.Json | None, deployment: observed.Json | None) 
     if service is None or deployment is None:
         return None
     version = carried_version(service)
-    if version is None or template_version(deployment) != version:
-        return None
-    status = deployment.get("status") or {}
-    metadata = deployment.get("metadata") or {}
-    replicas = int(status.get("replicas") or 0)
-    counts = {int(status.get(name) or 0) for name in ("updatedReplicas", "availableReplicas")}
-    settled = int(status.get("observedGeneration") or 0) >= int(metadata.get("generation") or 0)
-    if not settled or replicas < 1 or counts != {replicas}:
+    if version is None or _settled(deployment) != version:
         return None
     conditions = {c.get("type"): c.get("status") for c in (service.get("status") or {}).get("conditions") or []}
     ready = conditions.get("PredictorReady") == "True" and conditions.get("IngressReady") == "True"
     return version if ready else None
+
+
+def _settled(deployment: observed.Json | None) -> str | None:
+    """The version of which all of the Deployment's pods are, and available; None while there are others."""
+    if deployment is None:
+        return None
+    status, metadata = deployment.get("status") or {}, deployment.get("metadata") or {}
+    replicas = int(status.get("replicas") or 0)
+    counts = {int(status.get(name) or 0) for name in ("updatedReplicas", "availableReplicas")}
+    seen = int(status.get("observedGeneration") or 0) >= int(metadata.get("generation") or 0)
+    return template_version(deployment) if seen and replicas >= 1 and counts == {replicas} else None
 
 
 def rolling(serving: observed.Serving) -> bool:
@@ -221,11 +305,16 @@ def verdict(serving: observed.Serving, version: str) -> Verdict:
         return Verdict(
             rolled_out=True, trouble=serving.probe_error, reason="ProbeFailed" if serving.probe_error else "Deploying"
         )
-    trouble = next((item for item in serving.troubles if item.version == version), None)
-    if trouble is not None:
-        text = f"pod {trouble.pod}: {trouble.reason}: {trouble.message}".rstrip(": ")
-        return Verdict(trouble=text, reason=trouble.reason)
-    return _without_pods(serving.deployment, version) or _by_kserve(serving, version)
+    found = _by_pods(serving.troubles, version) or _without_pods(serving.deployment, version)
+    return found or _by_kserve(serving, version)
+
+
+def _by_pods(troubles: Sequence[observed.PodTrouble], version: str) -> Verdict | None:
+    trouble = next((item for item in troubles if item.version == version), None)
+    if trouble is None:
+        return None
+    text = f"pod {trouble.pod}: {trouble.reason}: {trouble.message}".rstrip(": ")
+    return Verdict(trouble=text, reason=trouble.reason)
 
 
 def _without_pods(deployment: observed.Json | None, version: str) -> Verdict | None:

@@ -38,6 +38,10 @@ class Settings:
     progress_pause: timedelta = timedelta(seconds=5)
     #: How long a version may take from the InferenceService's change to the first proved prediction.
     rollout_deadline: timedelta = timedelta(minutes=5)
+    #: Whether the installed KServe splits traffic in Standard mode: later than 0.20, with Gateway API.
+    standard_canary: bool = False
+    #: How often the figures of a candidate are looked at.
+    canary_look: timedelta = timedelta(seconds=2)
     #: A run that has not ended this long after it was asked to is deleted.
     ending_patience: timedelta = timedelta(seconds=60)
     #: A task pod that cannot start for lack of a Secret or ConfigMap fails its version after this long.

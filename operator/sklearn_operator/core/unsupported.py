@@ -37,7 +37,6 @@ def problems(spec: api.SklearnModelSpec, settings: Settings) -> Iterator[Problem
 
 def _later(spec: api.SklearnModelSpec) -> Iterator[tuple[Any, ...]]:
     """Path, model and the fields of it that have to be left at their defaults."""
-    yield "spec.rollout", spec.rollout, "canary"
     if spec.serving is not None:
         yield "spec.serving", spec.serving, "deployment_mode"
 

@@ -80,7 +80,7 @@ def _problems(
     if spec.data is not None:
         yield from datasets.problems(spec.data, settings)
     yield from _training(spec.training, settings)
-    yield from _rollout(model.key.name, spec.rollout)
+    yield from _rollout(model.key.name, spec.rollout, settings)
     yield from schedule.problems(spec.retraining)
     if spec.training.cache and spec.pipeline.layout == "Fused":
         text = "the one task of layout Fused publishes, so it is never skipped: set spec.pipeline.layout: Staged"
@@ -131,8 +131,15 @@ def _resources(path: str, resources: api.Resources | None) -> Iterator[Problem]:
         yield from quantities.problems(path, resources.requests, resources.limits)
 
 
-def _rollout(name: str, rollout: api.RolloutSpec) -> Iterator[Problem]:
+def _rollout(name: str, rollout: api.RolloutSpec, settings: Settings) -> Iterator[Problem]:
     pin = rollout.version
+    if rollout.canary is not None and not settings.standard_canary:
+        text = "takes a KServe later than 0.20 with Gateway API, which the operator's settings do not promise"
+        yield Problem(
+            "spec.rollout.canary",
+            f"{len(rollout.canary.steps)} step(s)",
+            f"{text} (SKLEARN_OPERATOR_STANDARD_CANARY); remove it",
+        )
     if pin is not None and not naming.number(name, pin):
         text = f"is no version of {name}; those are called {name}-v1, {name}-v2 and so on"
         yield Problem("spec.rollout.version", pin, text)

@@ -96,7 +96,7 @@ async def _reconciler(
     opened = stores.Stores(access, settings.allowed_store_hosts(), client)
     ledger = Ledger(_now())
     runs = Runs(backend, settings.kfp_poll_min * 0.8, time.monotonic)
-    observer = Observer(client, cache, runs, opened, kserve.HttpProber(http), core, ledger)
+    observer = Observer(client, cache, runs, opened, kserve.HttpProber(http), core, ledger, reached=settings.reached)
     executor = Executor(client, backend, opened, runs, core, catalogue, pipelines, ledger, _now)
     return Reconciler(observer, executor, core, catalogue, metrics, _now, stop.is_set)
 

@@ -13,8 +13,8 @@ from sklearn_operator.core import observed
 
 class Ledger:
     """``unsubmitted``: (uid, attempt) of versions recorded and not submitted yet. ``submitted_at``, by uid, and
-    ``ending_since``, by run: when this process last submitted, and when it asked to end. ``proven``: uid and generation
-    of the Deployment, and the version whose prediction was checked on it. ``refusals``: what the API server will not
+    ``ending_since``, by run: when this process last submitted, and when it asked to end. ``proven``, by Deployment: the
+    version whose prediction was checked on it, and on which pods. ``refusals``: what the API server will not
     have. ``progress``: run, moment of the look, and how far its search was.
     """
 
@@ -23,7 +23,7 @@ class Ledger:
         self.unsubmitted: set[tuple[str, int]] = set()
         self.submitted_at: dict[str, datetime] = {}
         self.ending_since: dict[str, datetime] = {}
-        self.proven: dict[observed.ModelKey, tuple[str, int, str]] = {}
+        self.proven: dict[observed.ModelKey, dict[str, tuple[str, str]]] = {}
         self.refusals: dict[observed.ModelKey, observed.Refusal] = {}
         self.progress: dict[observed.ModelKey, tuple[str, float, observed.Json]] = {}
 

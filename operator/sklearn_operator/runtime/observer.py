@@ -21,16 +21,22 @@ from sklearn_operator.runtime.runs import Runs
 from sklearn_steps import contract
 
 T = TypeVar("T")
+_SERVICE_LABEL = "serving.kserve.io/inferenceservice"
 
 
 @dataclass(frozen=True)
 class Objects:
-    """The Kubernetes side of one model, raw children included; ``orphans``: a leaving version of a former namesake."""
+    """The Kubernetes side of one model, raw children included.
+
+    ``deployment``, ``canary``: of the stable predictor and of the candidate's. ``orphans``: a leaving version of a
+    former namesake.
+    """
 
     model: observed.Model
     versions: tuple[observed.Version, ...]
     service: observed.Json | None
     deployment: observed.Json | None
+    canary: observed.Json | None = None
     orphans: bool = False
 
 
@@ -54,9 +60,12 @@ class Observer:
         settings: Settings,
         ledger: Ledger,
         clock: Callable[[], float] = time.monotonic,
+        reached: Callable[[str], str] = str,
     ) -> None:
+        """``reached``: where a pod with that address is found from here."""
         self._client = client
         self._clock = clock
+        self._reached = reached
         self._cache = cache
         self._runs = runs
         self._stores = stores
@@ -70,8 +79,7 @@ class Observer:
         if raw is None:
             return None
         service = self._cache.one(SERVICE, key, key.name)
-        deployment = self._cache.one(DEPLOYMENT, key, f"{key.name}-predictor")
-        return _objects(raw, self._cache.all(VERSION, key), service, deployment)
+        return _objects(raw, self._cache.all(VERSION, key), service, self._cache.all(DEPLOYMENT, key))
 
     async def live_model(self, key: observed.ModelKey) -> observed.Model | None:
         """The model alone, whatever its children look like."""
@@ -82,19 +90,26 @@ class Observer:
         """The objects as the API server has them now."""
         get, listing = self._client.get, self._client.list_objects
         labels = {naming.LABEL_MODEL: key.name}
-        raw, versions, service, deployment = await asyncio.gather(
+        raw, versions, service, deployments = await asyncio.gather(
             get(kubernetes.MODELS, key.namespace, key.name),
             listing(kubernetes.VERSIONS, key.namespace, labels),
             get(kubernetes.INFERENCE_SERVICES, key.namespace, key.name),
-            get(kubernetes.DEPLOYMENTS, key.namespace, f"{key.name}-predictor"),
+            listing(kubernetes.DEPLOYMENTS, key.namespace, {_SERVICE_LABEL: key.name}),
         )
         if raw is None:
             return None
-        return _objects(raw, versions, service, deployment)
+        return _objects(raw, versions, service, deployments)
 
     def questions(self, seen: Objects) -> inquiry.Questions:
-        proven = self._proven(seen)
-        return inquiry.questions(seen.model, seen.versions, seen.service, seen.deployment, proven, self._settings)
+        return inquiry.questions(
+            seen.model,
+            seen.versions,
+            seen.service,
+            seen.deployment,
+            self._proven(seen),
+            self._settings,
+            canary_proven=self._known(seen, seen.canary),
+        )
 
     def settled(self, seen: Objects) -> observed.Observed:
         """The observation of a model about which nothing has to be asked."""
@@ -186,9 +201,10 @@ class Observer:
     async def _serving(self, seen: Objects, asked: inquiry.Questions) -> observed.Serving:
         pods: list[dict[str, Any]] = []
         if asked.pods:
-            labels = {"serving.kserve.io/inferenceservice": seen.model.key.name}
+            labels = {_SERVICE_LABEL: seen.model.key.name}
             pods = await self._client.list_objects(kubernetes.PODS, seen.model.key.namespace, labels)
-        error = await self._probe(seen, asked.probe) if asked.probe else None
+        error = await self._probe(seen.model.key, asked.probe, seen.deployment) if asked.probe else None
+        canary_error = await self._probe_canary(seen, asked.share, pods) if asked.share else None
         return observed.Serving(
             service=seen.service,
             deployment=seen.deployment,
@@ -196,10 +212,42 @@ class Observer:
             troubles=objects.pod_troubles(pods),
             proven=self._proven(seen),
             probe_error=error,
+            canary=seen.canary,
+            canary_proven=self._known(seen, seen.canary),
+            canary_error=canary_error,
+            traffic=await self._traffic(asked.share, pods) if asked.share else {},
             refusal=self.ledger.refusals.get(seen.model.key),
         )
 
-    async def _probe(self, seen: Objects, question: inquiry.ProbeQuestion) -> str | None:
+    async def _probe_canary(
+        self, seen: Objects, question: inquiry.ShareQuestion, pods: list[dict[str, Any]]
+    ) -> str | None:
+        found = objects.addresses(pods, question.version)
+        if question.probe is None or not found:
+            return None
+        asked = replace(question.probe, address=self._pod_address(found[0]))
+        return await self._probe(seen.model.key, asked, seen.canary)
+
+    async def _traffic(
+        self, question: inquiry.ShareQuestion, pods: list[dict[str, Any]]
+    ) -> dict[str, observed.Traffic]:
+        """Summed over the pods of each of the two versions; one that does not tell counts for nothing."""
+        found: dict[str, observed.Traffic] = {}
+        for version in (question.version, question.stable):
+            where = [self._pod_address(address) for address in objects.addresses(pods, version)]
+            asked = (self._prober.traffic(address=address, model=question.model, version=version) for address in where)
+            told = [answer for answer in await asyncio.gather(*asked) if answer is not None]
+            found[version] = observed.Traffic(
+                sum(one.requests for one in told), sum(one.failed for one in told), sum(one.refused for one in told)
+            )
+        return found
+
+    def _pod_address(self, address: str) -> str:
+        return f"http://{self._reached(address)}:{serving.PORT}"
+
+    async def _probe(
+        self, key: observed.ModelKey, question: inquiry.ProbeQuestion, deployment: observed.Json | None
+    ) -> str | None:
         try:
             golden = await (await self._stores.of(question.place)).read(question.uri + contract.GOLDEN)
         except errors.Transient as error:
@@ -212,7 +260,7 @@ class Observer:
             address=question.address, model=question.model, version=question.version, golden=golden
         )
         if error_text is None:
-            self.ledger.proven[seen.model.key] = (*_deployment_identity(seen.deployment), question.version)
+            self._remember(key, deployment, question.version)
         return error_text
 
     def _proven(self, seen: Objects) -> str | None:
@@ -220,11 +268,21 @@ class Observer:
         rolled = serving.rolled_out(seen.service, seen.deployment)
         if rolled is None:
             return None
-        identity = _deployment_identity(seen.deployment)
-        known = self.ledger.proven.get(seen.model.key)
-        if known is None and seen.model.status.get("servingVersion") == rolled:
-            known = self.ledger.proven[seen.model.key] = (*identity, rolled)
-        return rolled if known == (*identity, rolled) else None
+        key = seen.model.key
+        if key not in self.ledger.proven and seen.model.status.get("servingVersion") == rolled:
+            self._remember(key, seen.deployment, rolled)
+        return rolled if self._known(seen, seen.deployment) == rolled else None
+
+    def _known(self, seen: Objects, deployment: observed.Json | None) -> str | None:
+        """The version proved on the Deployment as it is now; how many pods it has is no matter."""
+        uid, template = _identity(deployment)
+        version, proved = self.ledger.proven.get(seen.model.key, {}).get(uid, (None, None))
+        return version if proved == template else None
+
+    def _remember(self, key: observed.ModelKey, deployment: observed.Json | None, version: str) -> None:
+        uid, template = _identity(deployment)
+        others = [known for known in self.ledger.proven.get(key, {}).items() if known[0] != uid]
+        self.ledger.proven[key] = dict(others[-1:]) | {uid: (version, template)}
 
 
 async def _early(store: ports.ArtifactStore, question: inquiry.RunQuestion, name: str) -> bytes | None:
@@ -242,14 +300,18 @@ def _objects(
     raw: Mapping[str, Any],
     versions: Iterable[Mapping[str, Any]],
     service: observed.Json | None,
-    deployment: observed.Json | None,
+    deployments: Iterable[observed.Json],
 ) -> Objects:
     """A version counts only if it is the model's own; a label alone can be anybody's."""
     model = objects.model(raw)
     listed = [(item, objects.owned_by(item, model.uid)) for item in versions]
     own = tuple(objects.version(item) for item, is_own in listed if is_own)
     orphans = any("deletionTimestamp" in item["metadata"] for item, is_own in listed if not is_own)
-    return Objects(model, own, service, deployment, orphans)
+    by_name = {item["metadata"]["name"]: item for item in deployments}
+    stable = by_name.get(serving.workload(model.key.name, serving.predictor_name(service)))
+    share = serving.share_of(service)
+    canary = by_name.get(serving.workload(model.key.name, share.name)) if share is not None else None
+    return Objects(model, own, service, stable, canary, orphans)
 
 
 @dataclass(frozen=True)
@@ -274,6 +336,7 @@ async def _answers(questions: Mapping[str, Awaitable[T]]) -> _Answers[T]:
     )
 
 
-def _deployment_identity(deployment: observed.Json | None) -> tuple[str, int]:
-    metadata = (deployment or {}).get("metadata") or {}
-    return str(metadata.get("uid")), int(metadata.get("generation") or 0)
+def _identity(deployment: observed.Json | None) -> tuple[str, str]:
+    """Which Deployment it is, and what its pods are."""
+    template = ((deployment or {}).get("spec") or {}).get("template") or {}
+    return str(((deployment or {}).get("metadata") or {}).get("uid")), naming.digest(template)

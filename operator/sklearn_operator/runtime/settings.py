@@ -67,6 +67,11 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     packages: str = ""
     #: Seconds that a version may take to come up; after that it is rolled back.
     rollout_deadline: _Seconds = 300.0
+    #: Whether the installed KServe splits traffic in Standard mode, for ``rollout.canary``: it has to be later than
+    #: 0.20, with ``enableGatewayApi``.
+    standard_canary: bool = False
+    #: For an operator that does not run in the pods' network: how pods are reached, ``prefix=other prefix``.
+    pod_addresses: Annotated[str, pydantic.Field(pattern=r"^([0-9a-f.:]+=[0-9a-f.:]+)?$")] = ""
     #: How many models are worked on at the same time.
     workers: Annotated[int, pydantic.Field(ge=1, le=256)] = 8
     #: Seconds between two looks at everything, whether or not anything happened.
@@ -123,7 +128,13 @@ class OperatorSettings(pydantic_settings.BaseSettings):
             poll_min=timedelta(seconds=self.kfp_poll_min),
             poll_max=timedelta(seconds=self.kfp_poll_max),
             rollout_deadline=timedelta(seconds=self.rollout_deadline),
+            standard_canary=self.standard_canary,
         )
+
+    def reached(self, address: str) -> str:
+        """Where a pod with that address is found from here."""
+        prefix, _, other = self.pod_addresses.partition("=")
+        return other + address.removeprefix(prefix) if prefix and address.startswith(prefix) else address
 
     def allowed_store_hosts(self) -> frozenset[str]:
         return frozenset(host.lower() for host in _listed(self.store_hosts))

@@ -50,6 +50,7 @@ IMPLEMENTED = {
     "spec.retraining.minInterval",
     "spec.rollout.approval",
     "spec.rollout.version",
+    "spec.rollout.canary",
     "spec.training.image",
     "spec.training.requirements",
     "spec.training.cache",
@@ -81,7 +82,6 @@ IMPLEMENTED = {
 REFUSED: dict[str, dict[str, Any]] = {
     "spec.serving.runtime": {"serving": {"runtime": "kserve-sklearnserver"}},
     "spec.serving.deploymentMode": {"serving": {"deploymentMode": "Knative"}},
-    "spec.rollout.canary": {"rollout": {"canary": {"steps": [{"weight": 10}]}}},
 }
 
 C = {"name": "C", "type": "Double", "min": 0.1, "max": 1.0}
@@ -145,4 +145,4 @@ def test_saying_what_holds_anyway_is_no_request() -> None:
 def test_all_that_is_asked_for_is_named() -> None:
     spec = api.parse_spec(api_cases.manifest("full")["spec"])
     named = {problem.path for problem in unsupported.problems(spec, settings.Settings())}
-    assert named == {"spec.rollout.canary"}
+    assert named == set()
