@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sklearn_sandbox import checks, paths, processes, state
+from sklearn_sandbox.node import addresses
 
 BUCKET = "models"
 REGION = "us-east-1"
@@ -93,6 +94,8 @@ def operator_env(sandbox: state.Sandbox) -> dict[str, str]:
         "STORE_REGION": REGION,
         "STORE_ACCESS_KEY_ID": sandbox.access_key,
         "STORE_SECRET_ACCESS_KEY": sandbox.secret_key,
+        "STANDARD_CANARY": "true",
+        "POD_ADDRESSES": f"{addresses.POD}={addresses.REAL}",
         "HEALTH_HOST": state.LOOPBACK,
         "HEALTH_PORT": str(sandbox.ports["operator"]),
     }

@@ -16,6 +16,7 @@ import pytest_asyncio
 
 import waiting
 from sklearn_operator.backends import kserve, memory_kserve, ports
+from sklearn_operator.core import observed
 from sklearn_sandbox import paths
 
 MODEL, VERSION = "flower", "flower-v1"
@@ -108,6 +109,34 @@ async def test_silence_is_not(prober: ports.Prober, served: Served) -> None:
         address = f"http://127.0.0.1:{closed.getsockname()[1]}"
     said = await check(prober, served, address=address)
     assert said == f"no answer from {address}/v2/models/{MODEL}/infer: ConnectError"
+
+
+async def test_requests_are_counted_by_version(prober: ports.Prober, served: Served) -> None:
+    where: dict[str, str] = {"address": served.address, "model": MODEL}
+    before = await prober.traffic(**where, version=VERSION)
+    assert before is not None
+    assert await check(prober, served) is None
+    after = await prober.traffic(**where, version=VERSION)
+    assert after is not None and after.requests == before.requests + 1
+    assert (after.failed, after.refused) == (before.failed, before.refused)
+    assert await prober.traffic(**where, version="flower-v2") == observed.Traffic()
+
+
+async def test_a_refused_request_is_counted_as_that(served: Served) -> None:
+    async with await kserve.probe_client() as client:
+        real = kserve.HttpProber(client)
+        before = await real.traffic(address=served.address, model=MODEL, version=VERSION)
+        wrong = await client.post(f"{served.address}/v2/models/{MODEL}/infer", content=b'{"inputs": []}')
+        after = await real.traffic(address=served.address, model=MODEL, version=VERSION)
+    assert wrong.status_code == 400 and before is not None and after is not None
+    assert (after.requests, after.refused, after.failed) == (before.requests + 1, before.refused + 1, before.failed)
+
+
+async def test_who_is_silent_has_counted_nothing(prober: ports.Prober) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    assert await prober.traffic(address=address, model=MODEL, version=VERSION) is None
 
 
 @pytest.mark.parametrize("golden", [b"", b"{}", b"[]", b'{"columns": [], "rows": [], "outputs": {"predict": []}}'])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 import waiting
 from everything import towns
 
-ROW = {"inputs": [{"name": "input-0", "shape": [1, 4], "datatype": "FP64", "data": [5.1, 3.5, 1.4, 0.2]}]}
 #: Between two requests of a caller, in seconds: many during a switch, and time left for everybody else.
 PAUSE = 0.02
 
@@ -27,6 +26,7 @@ class Caller:
 
     address: str
     name: str
+    row: Sequence[float] = (5.1, 3.5, 1.4, 0.2)
     answers: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     enough: threading.Event = field(default_factory=threading.Event)
@@ -42,7 +42,8 @@ class Caller:
         connection = http.client.HTTPConnection(urlsplit(self.address).netloc, timeout=10)
         try:
             path = f"/v2/models/{self.name}/infer"
-            connection.request("POST", path, json.dumps(ROW), {"Content-Type": "application/json"})
+            tensor = {"name": "input-0", "shape": [1, len(self.row)], "datatype": "FP64", "data": list(self.row)}
+            connection.request("POST", path, json.dumps({"inputs": [tensor]}), {"Content-Type": "application/json"})
             answer = connection.getresponse()
             body = answer.read()
         finally:
@@ -50,6 +51,11 @@ class Caller:
         if answer.status != 200:
             raise ValueError(f"{answer.status} {body.decode(errors='replace')}")
         return str(json.loads(body)["model_version"])
+
+    def answered(self, count: int) -> None:
+        """Waits for so many answers altogether."""
+        waiting.wait_for(f"{count} answers", lambda: bool(self.failures) or len(self.answers) >= count, 60)
+        assert self.failures == []
 
     def answered_last(self, version: str, count: int = 50) -> None:
         """Waits for that many answers in a row, all of them from ``version``, after whatever there was so far."""
@@ -68,9 +74,9 @@ class Caller:
 
 
 @contextmanager
-def calling(town: towns.Town, name: str) -> Iterator[Caller]:
-    """Predictions all the time; none of them may fail."""
-    caller = Caller(town.status(name)["address"], name)
+def calling(town: towns.Town, name: str, by: str = "address") -> Iterator[Caller]:
+    """Predictions all the time; none of them may fail. ``by``: which address of the status is asked."""
+    caller = Caller(town.status(name)[by], name)
     thread = threading.Thread(target=caller.loop)
     thread.start()
     try:

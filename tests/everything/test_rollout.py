@@ -64,7 +64,7 @@ def test_a_version_that_does_not_come_up_gives_way_to_the_one_before_it(hasty: t
     waits(hasty, "careful", "careful-v2")
     phase = hasty.status("careful")["phase"]
     assert (phase, hasty.condition("careful", "Ready")["status"]) == ("AwaitingApproval", "True")
-    hasty.world.delete(f"hasty/careful/{folder(hasty, 'careful-v2')}/model.joblib")
+    hasty.world.delete(f"{hasty.namespace}/careful/{folder(hasty, 'careful-v2')}/model.joblib")
     with callers.calling(hasty, "careful") as caller:
         hasty.kubectl("annotate", "skm/careful", "sklearn-operator.io/approve=careful-v2", "--overwrite")
         stalled = hasty.wait("careful", "Stalled", "True", 120)
