@@ -12,11 +12,11 @@ from typing import Any
 
 from rich import console
 
-from bench import clones, figures, idle, latency, memory, scale, timeline, training, tuning
+from bench import clones, figures, idle, latency, memory, rollout, scale, timeline, training, tuning
 from bench import place as places
 from sklearn_sandbox import errors
 
-PARTS = ("latency", "writes", "idle", "scale", "training", "tuning", "memory")
+PARTS = ("latency", "writes", "idle", "rollout", "scale", "training", "tuning", "memory")
 #: Those that need no cluster.
 ALONE = {"tuning", "memory"}
 
@@ -82,7 +82,10 @@ def _sandboxed(parts: set[str], options: argparse.Namespace, out: console.Consol
         if "training" in parts:
             say("  training, and the same without the operator")
             yield from training.measure(place, seen, options.runs, say)
-        if parts == {"training"}:
+        if "rollout" in parts:
+            say("  from version to version")
+            yield from rollout.measure(place, seen, options.runs, say)
+        if not parts - {"training", "rollout"}:
             return
         lives = []
         for life in latency.lives(place, seen, options.runs if timed else 1, warm=timed):

@@ -83,7 +83,7 @@ def live(place: places.Place, seen: timeline.Timeline, layout: str) -> Life:
     place.quiet()
     began = time.time()
     place.create(places.MODELS, manifest(layout))
-    ready, model = seen.first(places.MODELS, began, _ready_model, f"{layout}: Ready")
+    ready, model = seen.first(places.MODELS, began, ready_model, f"{layout}: Ready")
     service, _ = seen.first(places.SERVICES, began, _any, f"{layout}: an InferenceService")
     pod_ready, _ = seen.first(places.PODS, began, _ready_pod, f"{layout}: a ready pod")
     tasks = _tasks(place, str(model["status"]["run"]["id"]))
@@ -154,7 +154,7 @@ def _any(kind: str, found: timeline.Object) -> bool:
     return kind != "DELETED"
 
 
-def _ready_model(kind: str, found: timeline.Object) -> bool:
+def ready_model(kind: str, found: timeline.Object) -> bool:
     rows = {row["type"]: row for row in (found.get("status") or {}).get("conditions", [])}
     ready = rows.get("Ready", {})
     current = ready.get("observedGeneration") == found["metadata"]["generation"]

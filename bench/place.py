@@ -65,6 +65,10 @@ class Place:
         made: dict[str, Any] = answer.json()
         return made
 
+    def patch(self, path: str, changes: dict[str, Any]) -> None:
+        """A merge patch."""
+        self.api.patch(path, json=changes, headers={"Content-Type": "application/merge-patch+json"}).raise_for_status()
+
     def operator(self) -> psutil.Process:
         record = processes.recorded(self.sandbox.home, "operator")
         found = processes.process(record) if record is not None else None
