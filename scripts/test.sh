@@ -13,11 +13,11 @@ logs=build/test
 closing=''
 builder=''
 shown=''
-aside=''
+beside=''
 began=$(date +%s)
 
 cleanup() { # without its reader the compiler ends at its next line
-    for left in $builder $shown $aside; do
+    for left in $builder $shown $beside; do
         kill "$left" 2>/dev/null
     done
 }
@@ -110,17 +110,19 @@ trainer_units() {
     tests 'unit tests of steps and serving' "$trainer/python" tests/unit/steps tests/unit/runtime_server
 }
 
-start_trainer_units() { # beside the sandbox, whose tests wait more than they compute
-    log=$logs/unit-tests-of-steps-and-serving.log
-    "$trainer/python" -m pytest -q -o faulthandler_timeout=1200 tests/unit/steps tests/unit/runtime_server >"$log" 2>&1 &
-    aside=$!
+# Beside the sandbox, whose tests wait more than they compute.
+start_beside() { # file for the output, python, pytest's arguments...; its process becomes the last of $beside
+    file=$logs/$1.log
+    python=$2
+    shift 2
+    nice -n 5 "$python" -m pytest -q -o faulthandler_timeout=1200 "$@" >"$file" 2>&1 </dev/null &
+    beside="$beside $!"
 }
 
-await_trainer_units() {
-    begin 'unit tests of steps and serving'
-    wait "$aside"
+await_beside() { # name (that of the file, with spaces for dashes), process
+    begin "$1"
+    wait "$2"
     status=$?
-    aside=''
     cat "$log"
     close
 }
@@ -143,10 +145,14 @@ all)
     lint
     operator_units
     await_building
-    start_trainer_units
+    start_beside unit-tests-of-steps-and-serving "$trainer/python" tests/unit/steps tests/unit/runtime_server
+    units=$!
+    start_beside parts-of-the-sandbox "$bin/python" tests/sandbox
+    parts=$!
     tests 'adapters and API server' "$bin/python" tests/contract tests/decoupled
-    tests 'whole sandbox' "$bin/python" tests/sandbox tests/everything
-    await_trainer_units
+    tests 'whole sandbox' "$bin/python" --durations=25 tests/everything
+    await_beside 'parts of the sandbox' "$parts"
+    await_beside 'unit tests of steps and serving' "$units"
     ;;
 *)
     printf 'usage: sh scripts/test.sh [all|fast|lint]\n' >&2
