@@ -35,6 +35,11 @@ def test_going_back_means_the_good_version_that_served_before() -> None:
         choices.to_go_back_to(model(), known)
 
 
+def test_going_back_in_a_rollout_means_the_version_that_still_serves() -> None:
+    on_trial = model(servingVersion="digits-v2", candidateVersion="digits-v5", rollout={"step": 1, "weight": 10})
+    assert choices.to_go_back_to(on_trial, [version(1), version(2), version(5, served=False)]) == "digits-v2"
+
+
 def test_only_a_version_that_waits_is_approved_without_a_name() -> None:
     waiting = model("AwaitingApproval", candidateVersion="digits-v2", conditions={"AwaitingApproval": "True"})
     assert choices.to_approve(waiting) == "digits-v2"

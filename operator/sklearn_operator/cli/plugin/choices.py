@@ -30,8 +30,10 @@ def to_approve(model: Json) -> str:
 
 
 def to_go_back_to(model: Json, versions: Sequence[Json]) -> str:
-    """The newest good version that served before the one that serves now."""
+    """The newest good version that served before the one that serves now; while another is on trial, that one."""
     name, status = model["metadata"]["name"], model.get("status") or {}
+    if status.get("rollout") and status.get("servingVersion"):
+        return str(status["servingVersion"])
     serving = next((one for one in versions if one["metadata"]["name"] == status.get("servingVersion")), None)
     if serving is None:
         raise Failed(
