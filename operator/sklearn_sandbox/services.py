@@ -95,6 +95,7 @@ def operator_env(sandbox: state.Sandbox) -> dict[str, str]:
         "STORE_ACCESS_KEY_ID": sandbox.access_key,
         "STORE_SECRET_ACCESS_KEY": sandbox.secret_key,
         "STANDARD_CANARY": "true",
+        "KNATIVE": "true",
         "POD_ADDRESSES": f"{addresses.POD}={addresses.REAL}",
         "HEALTH_HOST": state.LOOPBACK,
         "HEALTH_PORT": str(sandbox.ports["operator"]),

@@ -18,6 +18,8 @@ from sklearn_operator.core import naming, observed, ownership, places, quantitie
 from sklearn_operator.core.settings import Settings
 
 PORT = 8080  # of the project's runtime
+#: What Knative scales by.
+PER_REQUEST = ("concurrency", "rps")
 API_VERSION = "serving.kserve.io/v1beta1"
 _DEPLOYMENT_MODE = "serving.kserve.io/deploymentMode"
 _STORAGE_SECRET = "serving.kserve.io/storageSecretName"
@@ -62,7 +64,10 @@ def manifest(
             "name": name,
             "namespace": model.key.namespace,
             "labels": naming.child_labels(name),
-            "annotations": {_DEPLOYMENT_MODE: "Standard", _STORAGE_SECRET: places.secret(version.training, settings)},
+            "annotations": {
+                _DEPLOYMENT_MODE: serving.deployment_mode,
+                _STORAGE_SECRET: places.secret(version.training, settings),
+            },
             "ownerReferences": [owner(model)],
         },
         "spec": parts,
@@ -107,7 +112,7 @@ def _predictor(name: str, serving: api.ServingSpec, version: observed.Version, s
             },
         },
     }
-    if serving.scale_metric:
+    if serving.deployment_mode == "Standard" or serving.scale_metric in PER_REQUEST:
         predictor |= {"scaleMetric": serving.scale_metric, "scaleTarget": serving.scale_target}
     return predictor
 
@@ -222,6 +227,29 @@ def workload(service: str, predictor: str) -> str:
     return f"{service}-{predictor}-predictor" if predictor else f"{service}-predictor"
 
 
+def deployment_name(service: observed.Json | None, model: str) -> str:
+    """The Deployment behind the predictor; in Knative mode that of the newest revision that was ever ready."""
+    if not _on_knative(service):
+        return workload(model, predictor_name(service))
+    return f"{_component(service).get('latestReadyRevision')}-deployment"
+
+
+def _on_knative(service: observed.Json | None) -> bool:
+    return bool(((service or {}).get("status") or {}).get("deploymentMode") == "Knative")
+
+
+def _component(service: observed.Json | None) -> observed.Json:
+    found: observed.Json = (((service or {}).get("status") or {}).get("components") or {}).get("predictor") or {}
+    return found
+
+
+def _revision_settled(service: observed.Json | None) -> bool:
+    """Whether the newest revision is ready and gets every request; it may well have no pod."""
+    component = _component(service)
+    names = {component.get(f"latest{kind}Revision") for kind in ("Created", "Ready", "Rolledout")}
+    return len(names) == 1 and all(names)
+
+
 def share_of(service: observed.Json | None) -> Share | None:
     """The version that gets a share by the InferenceService's spec, and how much."""
     canaries = ((service or {}).get("spec") or {}).get("canary") or ()
@@ -270,7 +298,11 @@ def rolled_out(service: observed.Json | None, deployment: observed.Json | None) 
     if service is None or deployment is None:
         return None
     version = carried_version(service)
-    if version is None or _settled(deployment) != version:
+    if _on_knative(service):
+        settled = template_version(deployment) if _revision_settled(service) else None
+    else:
+        settled = _settled(deployment)
+    if version is None or settled != version:
         return None
     conditions = {c.get("type"): c.get("status") for c in (service.get("status") or {}).get("conditions") or []}
     ready = conditions.get("PredictorReady") == "True" and conditions.get("IngressReady") == "True"
@@ -292,6 +324,8 @@ def rolling(serving: observed.Serving) -> bool:
     """Whether pods of the present template are still to come: not whether those that are there are well."""
     if serving.service is None or serving.deployment is None:
         return False
+    if _on_knative(serving.service):
+        return not _revision_settled(serving.service)
     status, metadata = serving.deployment.get("status") or {}, serving.deployment.get("metadata") or {}
     seen = int(status.get("observedGeneration") or 0) >= int(metadata.get("generation") or 0)
     return not seen or int(status.get("updatedReplicas") or 0) != int(status.get("replicas") or 0)

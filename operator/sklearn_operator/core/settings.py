@@ -40,6 +40,8 @@ class Settings:
     rollout_deadline: timedelta = timedelta(minutes=5)
     #: Whether the installed KServe splits traffic in Standard mode: later than 0.20, with Gateway API.
     standard_canary: bool = False
+    #: Whether Knative is installed, for ``serving.deploymentMode: Knative``.
+    knative: bool = False
     #: How often the figures of a candidate are looked at.
     canary_look: timedelta = timedelta(seconds=2)
     #: A run that has not ended this long after it was asked to is deleted.

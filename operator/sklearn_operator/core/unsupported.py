@@ -7,7 +7,6 @@ feature lands, its line goes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from sklearn_operator import api
 from sklearn_operator.api import Problem
@@ -19,12 +18,6 @@ _ADVICE = "not implemented in this release; remove the field"
 
 def problems(spec: api.SklearnModelSpec, settings: Settings) -> Iterator[Problem]:
     """One problem per field that asks for something that is not implemented."""
-    for path, part, *fields in _later(spec):
-        for field in fields:
-            info, value = type(part).model_fields[field], getattr(part, field)
-            if value != info.get_default(call_default_factory=True, validated_data={}):
-                where = f"{path}.{info.alias or field}"
-                yield Problem(where, api.show(_plain(value), where), _ADVICE)
     if spec.tuning is not None and spec.tuning.engine == "Katib":
         text = "not implemented in this release; choose InProcess, or Auto, which is the same for now"
         yield Problem("spec.tuning.engine", "Katib", text)
@@ -33,12 +26,9 @@ def problems(spec: api.SklearnModelSpec, settings: Settings) -> Iterator[Problem
     if serving is not None and serving.runtime not in (None, settings.runtime):
         text = f"{_ADVICE}; models are served by {settings.runtime}"
         yield Problem("spec.serving.runtime", str(serving.runtime), text)
-
-
-def _later(spec: api.SklearnModelSpec) -> Iterator[tuple[Any, ...]]:
-    """Path, model and the fields of it that have to be left at their defaults."""
-    if spec.serving is not None:
-        yield "spec.serving", spec.serving, "deployment_mode"
+    if serving is not None and serving.deployment_mode == "Knative" and spec.rollout.canary is not None:
+        text = "not implemented in this release with deploymentMode Knative; remove it, or choose Standard"
+        yield Problem("spec.rollout.canary", f"{len(spec.rollout.canary.steps)} step(s)", text)
 
 
 def _resources(resources: api.Resources | None) -> Iterator[Problem]:
@@ -51,9 +41,3 @@ def _resources(resources: api.Resources | None) -> Iterator[Problem]:
         for name in others:
             text = "not implemented in this release; tasks take cpu, memory and one device such as nvidia.com/gpu"
             yield Problem(api.join(f"spec.training.resources.{kind}", name), api.show(amounts[name]), text)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value.model_dump(by_alias=True, exclude_unset=True) if isinstance(value, api.ApiModel) else value

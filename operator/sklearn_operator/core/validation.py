@@ -88,6 +88,7 @@ def _problems(
     yield from packages.problems(spec.training, catalogue)
     if spec.serving is not None:
         yield from _serving(model.key.name, spec.serving)
+        yield from _knative(spec, settings)
 
 
 def _addresses(spec: api.SklearnModelSpec) -> Iterator[Problem]:
@@ -143,6 +144,17 @@ def _rollout(name: str, rollout: api.RolloutSpec, settings: Settings) -> Iterato
     if pin is not None and not naming.number(name, pin):
         text = f"is no version of {name}; those are called {name}-v1, {name}-v2 and so on"
         yield Problem("spec.rollout.version", pin, text)
+
+
+def _knative(spec: api.SklearnModelSpec, settings: Settings) -> Iterator[Problem]:
+    if spec.serving is None or spec.serving.deployment_mode != "Knative":
+        return
+    if not settings.knative:
+        text = "takes Knative Serving, which the operator's settings do not promise (SKLEARN_OPERATOR_KNATIVE)"
+        yield Problem("spec.serving.deploymentMode", "Knative", f"{text}; remove it")
+    metric = spec.serving.scale_metric
+    if "scale_metric" in spec.serving.model_fields_set and metric not in serving.PER_REQUEST:
+        yield Problem("spec.serving.scaleMetric", metric, "Knative scales by concurrency or rps")
 
 
 def _serving(name: str, spec: api.ServingSpec) -> Iterator[Problem]:

@@ -308,7 +308,7 @@ def _objects(
     own = tuple(objects.version(item) for item, is_own in listed if is_own)
     orphans = any("deletionTimestamp" in item["metadata"] for item, is_own in listed if not is_own)
     by_name = {item["metadata"]["name"]: item for item in deployments}
-    stable = by_name.get(serving.workload(model.key.name, serving.predictor_name(service)))
+    stable = by_name.get(serving.deployment_name(service, model.key.name))
     share = serving.share_of(service)
     canary = by_name.get(serving.workload(model.key.name, share.name)) if share is not None else None
     return Objects(model, own, service, stable, canary, orphans)

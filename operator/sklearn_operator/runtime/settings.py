@@ -70,6 +70,8 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     #: Whether the installed KServe splits traffic in Standard mode, for ``rollout.canary``: it has to be later than
     #: 0.20, with ``enableGatewayApi``.
     standard_canary: bool = False
+    #: Whether the cluster has Knative Serving, for ``serving.deploymentMode: Knative``.
+    knative: bool = False
     #: For an operator that does not run in the pods' network: how pods are reached, ``prefix=other prefix``.
     pod_addresses: Annotated[str, pydantic.Field(pattern=r"^([0-9a-f.:]+=[0-9a-f.:]+)?$")] = ""
     #: How many models are worked on at the same time.
@@ -129,6 +131,7 @@ class OperatorSettings(pydantic_settings.BaseSettings):
             poll_max=timedelta(seconds=self.kfp_poll_max),
             rollout_deadline=timedelta(seconds=self.rollout_deadline),
             standard_canary=self.standard_canary,
+            knative=self.knative,
         )
 
     def reached(self, address: str) -> str:

@@ -248,3 +248,41 @@ def test_addresses_are_read_with_care() -> None:
     assert (serving.url(live()), serving.address(live())) == ("http://a", "http://b")
     for empty in (None, {}, {"status": None}, {"status": {"address": None}}):
         assert serving.url(empty) is None and serving.address(empty) is None
+
+
+def on_knative(created: str, ready: str, rolled_out: str) -> dict[str, Any]:
+    service = live()
+    component = {"latestCreatedRevision": created, "latestReadyRevision": ready, "latestRolledoutRevision": rolled_out}
+    service["status"] |= {"deploymentMode": "Knative", "components": {"predictor": component}}
+    return service
+
+
+SCALED_TO_ZERO = {"replicas": 0, "updatedReplicas": 0, "availableReplicas": 0}
+
+
+@pytest.mark.parametrize(
+    "revisions, expected",
+    [
+        (("r-2", "r-2", "r-2"), "digits-v1"),
+        (("r-2", "r-1", "r-1"), None),
+        (("r-2", "r-2", "r-1"), None),
+        (("", "", ""), None),
+    ],
+)
+def test_on_knative_the_newest_revision_gets_everything_whether_it_has_pods_or_not(
+    revisions: tuple[str, str, str], expected: str | None
+) -> None:
+    service = on_knative(*revisions)
+    assert serving.rolled_out(service, deployment(**SCALED_TO_ZERO)) == expected
+    assert serving.rolling(observed.Serving(service, deployment())) is (expected is None)
+
+
+def test_on_knative_the_deployment_is_that_of_the_newest_ready_revision() -> None:
+    assert serving.deployment_name(on_knative("r-2", "r-1", "r-1"), "digits") == "r-1-deployment"
+
+
+def test_on_knative_the_scale_follows_requests() -> None:
+    asked = predictor(deploymentMode="Knative", minReplicas=0, scaleMetric="concurrency", scaleTarget=5)
+    assert (asked["minReplicas"], asked["scaleMetric"], asked["scaleTarget"]) == (0, "concurrency", 5)
+    assert "scaleMetric" not in predictor(deploymentMode="Knative")
+    assert predictor()["scaleMetric"] == "cpu"

@@ -67,6 +67,7 @@ IMPLEMENTED = {
     "spec.artifacts.uri",
     "spec.artifacts.credentialsSecret",
     "spec.artifacts.compress",
+    "spec.serving.deploymentMode",
     "spec.serving.protocol",
     "spec.serving.minReplicas",
     "spec.serving.maxReplicas",
@@ -81,13 +82,16 @@ IMPLEMENTED = {
 #: Asking for it, and where the refusal points.
 REFUSED: dict[str, dict[str, Any]] = {
     "spec.serving.runtime": {"serving": {"runtime": "kserve-sklearnserver"}},
-    "spec.serving.deploymentMode": {"serving": {"deploymentMode": "Knative"}},
 }
 
 C = {"name": "C", "type": "Double", "min": 0.1, "max": 1.0}
 
 #: Of a field that is there, the values that are not: path, change.
 REFUSED_VALUES: list[tuple[str, dict[str, Any]]] = [
+    (
+        "spec.rollout.canary",
+        {"serving": {"deploymentMode": "Knative"}, "rollout": {"canary": {"steps": [{"weight": 10}]}}},
+    ),
     ("spec.tuning.engine", {"tuning": {"engine": "Katib", "parameters": [C]}}),
     (
         "spec.training.resources.requests.ephemeral-storage",
