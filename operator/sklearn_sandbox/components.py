@@ -104,6 +104,14 @@ def catalogue() -> dict[str, Component]:
             grace=20.0,
         ),
         Component(
+            "gateway",
+            lambda sandbox, _: services.module("gateway", sandbox),
+            services.gateway_ready,
+            needs=("crds",),
+            env=lambda sandbox: services.own_env("gateway", sandbox),
+            ports=("gateway",),
+        ),
+        Component(
             "operator",
             lambda sandbox, _: [str(paths.operator_bin() / "sklearn-operator"), "run"],
             services.operator_ready,

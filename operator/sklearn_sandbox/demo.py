@@ -55,8 +55,8 @@ def run(home: Path, out: console.Console) -> None:
     out.print(f"\nOn the test part, {model['servingVersion']} reaches:")
     for name, value in model.get("metrics", {}).items():
         out.print(f"  {name:<24} {value}")
-    show_prediction(model["address"], samples / "requests" / "digit-8.json", out)
-    out.print(advice(sandbox, model["address"]), soft_wrap=True, markup=False)
+    show_prediction(model["url"], samples / "requests" / "digit-8.json", out)
+    out.print(advice(sandbox, model["url"]), soft_wrap=True, markup=False)
     out.print(f"\nDone in {time.monotonic() - began:.0f} s.")
 
 
@@ -90,22 +90,22 @@ def wait_ready(fetch: Callable[[], dict[str, Any]], out: console.Console) -> dic
     )
 
 
-def show_prediction(address: str, request: Path, out: console.Console) -> None:
+def show_prediction(url: str, request: Path, out: console.Console) -> None:
     body = json.loads(request.read_text())
     pixels = body["inputs"][0]["data"]
     out.print("\nA digit it has never seen (the last row of load_digits()):\n")
     out.print(draw(pixels))
-    answer = infer(address, body)
+    answer = infer(url, body)
     outputs = {output["name"]: output["data"] for output in answer.json()["outputs"]}
     out.print(f"\nThe served model says: [bold green]{outputs['predict'][0]}[/]")
 
 
-def infer(address: str, body: dict[str, Any]) -> httpx.Response:
+def infer(url: str, body: dict[str, Any]) -> httpx.Response:
     """A sandbox that was just started again has a model that is Ready on paper before its server is back."""
     deadline = time.monotonic() + SERVER_PATIENCE
     while True:
         try:
-            answer = httpx.post(f"{address}/v2/models/{NAME}/infer", json=body, timeout=30.0, trust_env=False)
+            answer = httpx.post(f"{url}/v2/models/{NAME}/infer", json=body, timeout=30.0, trust_env=False)
             return answer.raise_for_status()
         except httpx.HTTPError:
             if time.monotonic() > deadline:
@@ -120,8 +120,8 @@ def draw(pixels: list[int]) -> str:
     return "\n".join("  " + "".join(shades[min(4, value // 4)] * 2 for value in row) for row in rows)
 
 
-def advice(sandbox: state.Sandbox, address: str) -> str:
-    sample, url = "deploy/samples", f"{address}/v2/models/{NAME}/infer"
+def advice(sandbox: state.Sandbox, url: str) -> str:
+    sample = "deploy/samples"
     change = '{"spec":{"model":{"estimator":{"params":{"gamma":0.0005}}}}}'
     return f"""
 What to type next (from this folder):
@@ -137,7 +137,7 @@ what there is, why it is so, and what a manifest may say:
 
 a prediction, another model, and a change, which is trained while the old version goes on answering:
 
-  curl -s {url} -H 'Content-Type: application/json' -d @{sample}/requests/digit-8.json
+  curl -s {url}/v2/models/{NAME}/infer -H 'Content-Type: application/json' -d @{sample}/requests/digit-8.json
   kubectl apply -f {sample}/iris.yaml
   kubectl patch skm {NAME} --type merge -p '{change}'
   kubectl get skm {NAME} -w

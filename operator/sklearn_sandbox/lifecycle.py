@@ -47,6 +47,7 @@ IDENTITIES = {
     "kfp": pki.Identity("sandbox-kfp", ("system:masters",)),
     "kserve": pki.Identity("sandbox-kserve", ("system:masters",)),
     "node": pki.Identity("sandbox-node", ("system:masters",)),
+    "gateway": pki.Identity("sandbox-gateway", ("system:masters",)),
     "operator": pki.Identity(
         f"system:serviceaccount:{objects.SYSTEM_NAMESPACE}:sklearn-operator",
         ("system:serviceaccounts", f"system:serviceaccounts:{objects.SYSTEM_NAMESPACE}", "system:authenticated"),

@@ -64,6 +64,10 @@ def kserve_ready(sandbox: state.Sandbox) -> bool:
     return checks.any_ok(sandbox.ports["kserve"], "/healthz")
 
 
+def gateway_ready(sandbox: state.Sandbox) -> bool:
+    return checks.http_ok(sandbox.ports["gateway"], "/healthz")
+
+
 def node_ready(sandbox: state.Sandbox) -> bool:
     """Ready since this agent started: what an earlier one said stays in the API for a while."""
     authority, port = sandbox.authority, sandbox.ports["kube-apiserver"]

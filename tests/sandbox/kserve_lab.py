@@ -1,4 +1,4 @@
-"""A control plane with the KServe stand-in and nobody else: the test plays the kubelet and the node agent by hand.
+"""A control plane with the KServe stand-in and nobody else: the test plays kubelet, node agent and gateway by hand.
 
 Invariant: pods do only what a test tells them, so every intermediate state can be held and looked at.
 """
@@ -17,16 +17,18 @@ import waiting
 from sklearn_sandbox import embedded
 
 Json = dict[str, Any]
-ADDRESS = "127.0.0.1:4711"
+#: Of the predictor's Service, and of the HTTPRoute.
+ADDRESS, OUTSIDE = "127.0.0.1:4711", "127.0.0.1:4712"
 SERVICES = "/apis/serving.kserve.io/v1beta1/namespaces/default/inferenceservices"
 CLUSTER_RUNTIMES = "/apis/serving.kserve.io/v1alpha1/clusterservingruntimes"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
+ROUTES = "/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes"
 AUTOSCALERS = "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers"
 CORE = "/api/v1/namespaces/default"
 DEADLINE = 20.0
 
 
-def inference_service(name: str, version: str = "v1", **predictor: Any) -> Json:
+def inference_service(name: str, version: str = "v1", /, **predictor: Any) -> Json:
     """As the operator writes it."""
     return {
         "apiVersion": "serving.kserve.io/v1beta1",
@@ -142,13 +144,34 @@ class Lab:
         return found
 
     def play_ready(self, name: str, version: str | None = None) -> None:
-        """The node agent gives the Service its address, the kubelet makes the pods ready."""
-        if self.get(f"{CORE}/services/{name}-predictor") is not None:
-            note = {"sandbox.sklearn-operator.io/address": ADDRESS}
-            self.merge(f"{CORE}/services/{name}-predictor", {"metadata": {"annotations": note}})
+        """The node agent gives Services their address, the kubelet makes pods ready, the gateway takes the route."""
+        for service in self.items(f"{CORE}/services?labelSelector=serving.kserve.io/inferenceservice={name}"):
+            self.note(f"{CORE}/services/{service['metadata']['name']}", ADDRESS)
+        self.play_gateway(name)
         for pod in self.pods(name, version):
             if (pod["status"].get("phase")) != "Running":
                 self.set_pod(pod, phase="Running", conditions=[{"type": "Ready", "status": "True"}], **running())
+
+    def play_gateway(self, name: str, accepted: str = "True") -> None:
+        if (route := self.get(f"{ROUTES}/{name}")) is None:
+            return
+        self.note(f"{ROUTES}/{name}", OUTSIDE)
+        told = {"type": "Accepted", "status": accepted, "reason": "Lab", "message": "by hand"}
+        told["lastTransitionTime"] = "2026-11-21T04:43:34Z"
+        parent = {"controllerName": "lab", "parentRef": route["spec"]["parentRefs"][0], "conditions": [told]}
+        self.merge(f"{ROUTES}/{name}/status", {"status": {"parents": [parent]}})
+
+    def note(self, path: str, address: str) -> None:
+        """What a rollout has taken away meanwhile needs no address any more."""
+        body = {"metadata": {"annotations": {"sandbox.sklearn-operator.io/address": address}}}
+        answer = self.send("PATCH", path, body, "application/merge-patch+json")
+        if answer.status_code != 404:
+            _body(answer)
+
+    def weights(self, name: str) -> dict[str, int]:
+        """Of the HTTPRoute's backends; {} while there is none."""
+        route = self.get(f"{ROUTES}/{name}") or {"spec": {"rules": [{"backendRefs": []}]}}
+        return {one["name"]: one["weight"] for one in route["spec"]["rules"][0]["backendRefs"]}
 
     def set_pod(self, pod: Json, **status: Any) -> None:
         """A pod that a rollout has taken away meanwhile is nobody's business any more."""

@@ -18,10 +18,11 @@ import httpx
 import kserve_lab as lab_module
 import obstore
 import pytest
-from kserve_lab import AUTOSCALERS, CLUSTER_RUNTIMES, CORE, DEPLOYMENTS, SERVICES, Json, Lab, look
+from kserve_lab import AUTOSCALERS, CLUSTER_RUNTIMES, CORE, DEPLOYMENTS, ROUTES, SERVICES, Json, Lab, look
 from obstore.store import S3Store
 
 from sklearn_sandbox import embedded, lifecycle, services, state
+from sklearn_sandbox.kserve import settings
 
 pytestmark = pytest.mark.sandbox
 STOP = "serving.kserve.io/stop"
@@ -79,7 +80,7 @@ def test_create_with_pods_that_become_ready(lab: Lab) -> None:
     replica_set = lab.items("/apis/apps/v1/namespaces/default/replicasets")[0]["metadata"]["name"]
     assert status == {
         "address": {"url": f"http://{lab_module.ADDRESS}"},
-        "url": f"http://{lab_module.ADDRESS}",
+        "url": f"http://{lab_module.OUTSIDE}",
         "clusterServingRuntimeName": "lab",
         "deploymentMode": "Standard",
         "components": {"predictor": {"url": "http://digits-predictor-default.example.com"}},
@@ -126,11 +127,12 @@ def settled(lab: Lab, name: str) -> bool:
 
 
 def test_create_with_pods_that_are_not_ready(lab: Lab) -> None:
-    """Observed on KServe's own controller."""
+    """Observed on KServe's own controller, but for Ready's words: with Gateway API the missing route has the last."""
     lab.apply(SERVICES, lab_module.inference_service("slow"))
     status = lab.status("slow", "PredictorReady.reason", "MinimumReplicasUnavailable")["status"]
     assert look({"status": status}, "Ready") == "False"
-    assert look({"status": status}, "Ready.reason") == "MinimumReplicasUnavailable"
+    assert look({"status": status}, "IngressReady.reason") == "Predictor Deployment NotReady"
+    assert look({"status": status}, "Ready.reason") == "Predictor Deployment NotReady"
     assert status["modelStatus"] == {
         "copies": {"failedCopies": 0},
         "states": {"activeModelState": "", "targetModelState": "Pending"},
@@ -138,6 +140,7 @@ def test_create_with_pods_that_are_not_ready(lab: Lab) -> None:
     }
     assert status["components"] == {"predictor": {}}
     assert "url" not in status
+    assert lab.get(f"{ROUTES}/slow") is None
 
 
 def test_a_download_that_fails_blocks(lab: Lab) -> None:
@@ -209,11 +212,12 @@ def test_a_share_of_traffic_is_accepted_and_ignored(lab: Lab) -> None:
 
 
 def test_stop_takes_all_away_and_start_brings_it_back(lab: Lab) -> None:
-    """Observed on KServe's own controller."""
+    """Observed on KServe's own controller; of the route and IngressReady read in its code."""
     lab.ready("pause")
     lab.merge(f"{SERVICES}/pause", {"metadata": {"annotations": {STOP: "true"}}})
     status = lab.status("pause", "Stopped", "True")["status"]
     assert {item["type"]: (item["status"], item.get("reason")) for item in status["conditions"]} == {
+        "IngressReady": ("False", "Stopped"),
         "PredictorReady": ("False", "Stopped"),
         "Ready": ("False", "Stopped"),
         "Stopped": ("True", None),
@@ -222,6 +226,7 @@ def test_stop_takes_all_away_and_start_brings_it_back(lab: Lab) -> None:
     assert not {"url", "address", "components", "observedGeneration"} & set(status)
     for path in (f"{DEPLOYMENTS}/", f"{CORE}/services/", f"{AUTOSCALERS}/"):
         lab.until(lambda where=path: lab.get(f"{where}pause-predictor") is None)  # type: ignore[misc]
+    lab.until(lambda: lab.get(f"{ROUTES}/pause") is None)
     lab.merge(f"{SERVICES}/pause", {"metadata": {"annotations": {STOP: None}}})
     lab.status("pause", "modelStatus.transitionStatus", "UpToDate", lambda: lab.play_ready("pause"))
     assert look(lab.service("pause"), "Stopped") == "False"
@@ -235,11 +240,13 @@ def test_delete_leaves_nothing(lab: Lab) -> None:
     for path in (f"{DEPLOYMENTS}/", f"{CORE}/services/", f"{AUTOSCALERS}/"):
         lab.until(lambda where=path: lab.get(f"{where}away-predictor") is None)  # type: ignore[misc]
     lab.until(lambda: not lab.pods("away"))
+    lab.until(lambda: lab.get(f"{ROUTES}/away") is None)
 
 
-def test_canaries_make_objects_but_no_split(lab: Lab) -> None:
-    """Observed on KServe's own controller, without Gateway API."""
+def test_canaries_make_objects_and_a_split_of_the_traffic(lab: Lab) -> None:
+    """The objects and the status were observed on KServe's own controller, the weights read in its code."""
     lab.ready("bird")
+    assert lab.weights("bird") == {"bird-predictor": 1}, "no weight is written, the schema's default is 1"
     body = lab_module.inference_service("bird")
     canary = {"name": "v3", "labels": {"sklearn-operator.io/version": "v3"}, "model": lab_module.model("bird", "v3")}
     body["spec"]["canary"] = [{"trafficPercent": 10, "predictor": {**canary, "maxReplicas": 2}}]
@@ -247,6 +254,7 @@ def test_canaries_make_objects_but_no_split(lab: Lab) -> None:
     body["spec"]["canary"] = [{"trafficPercent": 10, "predictor": canary}]
     lab.apply(SERVICES, body)
     lab.status("bird", "CanaryPredictorReady", "False")
+    lab.until(lambda: lab.weights("bird") == {"bird-predictor": 100})
     found = lab.status("bird", "CanaryPredictorReady", "True", lambda: lab.play_ready("bird"))
     assert look(found, "CanaryPredictorReady.reason") == "AllCanariesReady"
     assert look(found, "CanaryPredictorReady.severity") == "Info"
@@ -255,10 +263,54 @@ def test_canaries_make_objects_but_no_split(lab: Lab) -> None:
     ]
     assert look(found, "observedGeneration") == 1
     assert lab.get(f"{CORE}/services/bird-v3-predictor") and lab.get(f"{AUTOSCALERS}/bird-v3-predictor")
+    assert lab.weights("bird") == {"bird-predictor": 90, "bird-v3-predictor": 10}
+    assert found["status"]["url"] == f"http://{lab_module.OUTSIDE}"
     del body["spec"]["canary"]
     lab.apply(SERVICES, body)
     lab.until(lambda: lab.get(f"{DEPLOYMENTS}/bird-v3-predictor") is None)
     assert "canaryStatuses" not in lab.status("bird", "CanaryPredictorReady", None)["status"]
+    lab.until(lambda: lab.weights("bird") == {"bird-predictor": 1})
+
+
+def test_a_promotion_adopts_the_canary(lab: Lab) -> None:
+    """Read in KServe's code: no new Deployment, no new pod, the old predictor goes, the URL stays."""
+    body = lab_module.inference_service("hen", name="v1")
+    lab.apply(SERVICES, body)
+    lab.status("hen", "Ready", "True", lambda: lab.play_ready("hen"))
+    canary = {"name": "v2", "labels": {"sklearn-operator.io/version": "v2"}, "model": lab_module.model("hen", "v2")}
+    body["spec"]["canary"] = [{"trafficPercent": 100, "predictor": canary}]
+    lab.apply(SERVICES, body)
+    lab.status("hen", "CanaryPredictorReady", "True", lambda: lab.play_ready("hen"))
+    lab.until(lambda: lab.weights("hen") == {"hen-v1-predictor": 0, "hen-v2-predictor": 100})
+    (pod,) = lab.pods("hen", "v2")
+    promoted = lab_module.inference_service("hen", "v2", name="v2")
+    lab.apply(SERVICES, promoted)
+    lab.until(lambda: lab.weights("hen") == {"hen-v2-predictor": 1})
+    assert lab.get(f"{DEPLOYMENTS}/hen-v1-predictor") is None
+    assert lab.get(f"{CORE}/services/hen-v1-predictor") is None
+    found = lab.status("hen", "CanaryPredictorReady", None)
+    assert look(found, "Ready") == "True"
+    assert found["status"]["url"] == f"http://{lab_module.OUTSIDE}"
+    assert [one["metadata"]["uid"] for one in lab.pods("hen", "v2")] == [pod["metadata"]["uid"]]
+
+
+def test_a_route_that_no_gateway_takes_is_not_ready(lab: Lab) -> None:
+    """Read in KServe's code."""
+    lab.apply(SERVICES, lab_module.inference_service("alone"))
+
+    def pods_only() -> None:
+        if lab.get(f"{CORE}/services/alone-predictor"):
+            lab.note(f"{CORE}/services/alone-predictor", lab_module.ADDRESS)
+        for pod in lab.pods("alone"):
+            lab.set_pod(pod, phase="Running", conditions=[{"type": "Ready", "status": "True"}], **lab_module.running())
+
+    found = lab.status("alone", "IngressReady.reason", "ParentStatusNotAvailable", pods_only)
+    assert look(found, "Ready") == "False"
+    lab.play_gateway("alone", "False")
+    found = lab.status("alone", "IngressReady.reason", "Lab")
+    assert look(found, "IngressReady.message") == "InferenceService by hand"
+    lab.play_gateway("alone")
+    lab.status("alone", "Ready", "True")
 
 
 def test_a_runtime_that_is_not_there_is_an_invalid_spec_until_it_is(lab: Lab) -> None:
@@ -330,7 +382,8 @@ def test_a_restart_writes_nothing(lab: Lab) -> None:
     lab.status("calm", "PredictorReady.reason", "NewReplicaSetAvailable")
 
     def versions() -> list[str]:
-        paths = (f"{SERVICES}/calm", f"{CORE}/services/calm-predictor", f"{DEPLOYMENTS}/calm-predictor")
+        paths = [f"{SERVICES}/calm", f"{ROUTES}/calm"]
+        paths += [f"{CORE}/services/calm-predictor", f"{DEPLOYMENTS}/calm-predictor"]
         return [lab.there(path)["metadata"]["resourceVersion"] for path in paths]
 
     before = versions()
@@ -412,3 +465,21 @@ def test_the_initializer_says_why_not(
     code, text, files = initialize(uri, tmp_path, {**bucket, **changed})
     assert (code, files) == (1, {})
     assert expected in text
+
+
+def test_without_gateway_api_there_is_no_route_and_no_split(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Observed on KServe's own controller, with a plain Ingress."""
+    monkeypatch.setenv(settings.GATEWAY_API, "off")
+    lifecycle.up(lab.cluster.state, only={"kserve"}, restart={"kserve"})
+    try:
+        found = lab.ready("plain")
+        assert found["status"]["url"] == found["status"]["address"]["url"] == f"http://{lab_module.ADDRESS}"
+        body = lab_module.inference_service("plain")
+        canary = {"name": "v2", "model": lab_module.model("plain", "v2")}
+        body["spec"]["canary"] = [{"trafficPercent": 10, "predictor": canary}]
+        lab.apply(SERVICES, body)
+        lab.status("plain", "CanaryPredictorReady", "True", lambda: lab.play_ready("plain"))
+        assert lab.get(f"{ROUTES}/plain") is None
+    finally:
+        monkeypatch.undo()
+        lifecycle.up(lab.cluster.state, only={"kserve"}, restart={"kserve"})

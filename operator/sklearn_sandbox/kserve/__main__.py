@@ -1,4 +1,7 @@
-"""`python -m sklearn_sandbox.kserve --state DIR --port N`, with KUBECONFIG in the environment."""
+"""`python -m sklearn_sandbox.kserve --state DIR --port N`, with KUBECONFIG in the environment.
+
+What an administrator of KServe would configure is in the environment too, see `settings`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from sklearn_sandbox.kserve import app
+from sklearn_sandbox.kserve import app, settings
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -21,7 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     kubeconfig = os.environ.get("KUBECONFIG")
     if not kubeconfig:
         parser.error("KUBECONFIG is not set")
-    asyncio.run(app.run(options.state, options.port, kubeconfig))
+    try:
+        chosen = settings.load(os.environ)
+    except ValueError as error:
+        parser.error(str(error))
+    asyncio.run(app.run(options.state, options.port, kubeconfig, chosen))
 
 
 if __name__ == "__main__":

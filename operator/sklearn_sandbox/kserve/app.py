@@ -14,25 +14,36 @@ import signal
 from pathlib import Path
 
 from sklearn_sandbox import pki
-from sklearn_sandbox.kserve import admission, client, faults, reconciler, runtimes, server, stores, workload, workqueue
+from sklearn_sandbox.kserve import (
+    admission,
+    client,
+    faults,
+    reconciler,
+    runtimes,
+    server,
+    settings,
+    stores,
+    workload,
+    workqueue,
+)
 
 WORKERS = 4
 log = logging.getLogger(__name__)
 
 
-async def run(state: Path, port: int, kubeconfig: str) -> None:
+async def run(state: Path, port: int, kubeconfig: str, chosen: settings.Settings) -> None:
     """Until SIGTERM or SIGINT."""
     stopping, registered = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    now = dt.datetime.now(dt.UTC)
+    now = _now()
     authority = pki.ensure_authority(state / "pki", now)
     pair = pki.ensure_server(authority, "kserve-webhooks", now)
     queue, misbehaviour = workqueue.WorkQueue(), faults.Faults()
     async with client.connect(kubeconfig) as api:
         known = stores.Stores(api, queue.add)
-        worker = reconciler.Reconciler(api, known, misbehaviour, queue.add_later, lambda: dt.datetime.now(dt.UTC))
+        worker = reconciler.Reconciler(api, known, misbehaviour, queue.add_later, _now, chosen)
         app = server.application(api, misbehaviour, lambda: known.synced and registered.is_set())
         async with server.serving(app, port, pair):
             work = asyncio.create_task(_work(api, known, worker, queue, port, authority, registered, stopping))
@@ -43,6 +54,10 @@ async def run(state: Path, port: int, kubeconfig: str) -> None:
                 work.result()
             work.cancel()
             await asyncio.gather(work, stop, return_exceptions=True)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
 
 
 async def _work(

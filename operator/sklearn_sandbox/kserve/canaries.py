@@ -1,4 +1,4 @@
-"""`spec.canary[]` in Standard mode, as without Gateway API: objects, but no split of the traffic.
+"""`spec.canary[]` in Standard mode: who the canaries are. What they get of the traffic is in `routes`.
 
 Invariant: pure. A canary's predictor is the stable one with the canary's fields on top; a zero never overrides.
 """

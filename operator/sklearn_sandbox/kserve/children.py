@@ -1,7 +1,7 @@
-"""Writing Service, Deployment and autoscaler, all three at once: none waits for another.
+"""Writing Service, Deployment and autoscaler, all three at once: none waits for another. The route is written alone.
 
-Invariant: a child that is as it should be is not written. What counts as a difference is what KServe compares: the
-Deployment's and the autoscaler's spec, the Service's ports and selector. Replicas belong to the autoscaler.
+Invariant: a child that is as it should be is not written. What counts as a difference is what KServe compares: the spec
+of Deployment, autoscaler and route, the Service's ports and selector. Replicas belong to the autoscaler.
 """
 
 from __future__ import annotations
@@ -42,6 +42,13 @@ class Children:
                 raise outcome
         return deployment if isinstance(deployment, dict) else None
 
+    async def route(self, service: Json, wanted: Json) -> Json | None:
+        """The HTTPRoute as it now is; None where the InferenceService is stopped and it is gone."""
+        if names.stopped(service):
+            await self._delete(client.ROUTES, service, service["metadata"]["name"])
+            return None
+        return await self._apply(client.ROUTES, self._stores.routes, wanted)
+
     async def remove_orphans(self, service: Json, expected: set[str]) -> None:
         """Predictors that the spec no longer names. Their autoscalers stay, as with KServe, until the owner goes."""
         namespace = service["metadata"]["namespace"]
@@ -57,7 +64,7 @@ class Children:
 
     def forget(self, key: Key) -> None:
         namespace, name = key
-        for found in [item for item in self._applied if item[1] == namespace and item[2].startswith(f"{name}-")]:
+        for found in [item for item in self._applied if item[1] == namespace and f"{item[2]}-".startswith(f"{name}-")]:
             del self._applied[found]
 
     async def _service(self, wanted: Json) -> None:
@@ -75,7 +82,7 @@ class Children:
     async def _apply(self, resource: client.Resource, known: Store, wanted: Json) -> Json:
         key = client.key_of(wanted)
         live, place = known.get(key), (resource.plural, *key)
-        digest = hashlib.sha256(json.dumps(wanted["spec"], sort_keys=True).encode()).hexdigest()
+        digest = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
         if live is not None and self._applied.get(place) == (digest, _generation(live)):
             return live
         written = await self._api.apply(resource, key[0], wanted)
@@ -89,6 +96,7 @@ class Children:
             client.DEPLOYMENTS: self._stores.deployments,
             client.CORE_SERVICES: self._stores.core_services,
             client.AUTOSCALERS: self._stores.autoscalers,
+            client.ROUTES: self._stores.routes,
         }[resource]
         namespace = service["metadata"]["namespace"]
         live = known.get((namespace, name))

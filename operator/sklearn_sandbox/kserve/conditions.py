@@ -1,6 +1,6 @@
 """Conditions as Knative's library keeps them, which KServe uses: Ready follows PredictorReady and IngressReady.
 
-Invariant: a condition that stays what it is keeps its time; every other change of it sets the time to `now`.
+Invariant: a condition that is at the end of a look what it was before keeps its time; any other has the time `now`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ class Conditions:
 
     def __init__(self, existing: list[Json], now: str) -> None:
         self._found = {item["type"]: dict(item) for item in existing}
+        self._before = dict(self._found)
         self._now = now
 
     def list(self) -> list[Json]:
@@ -70,6 +71,8 @@ class Conditions:
         severity = "" if name in (READY, *_DEPENDENTS) else "Info"
         said = {"type": name, "status": status, "severity": severity, "reason": reason, "message": message}
         fresh = {key: value for key, value in said.items() if value}
-        old = self._found.get(name)
-        if old is None or {key: value for key, value in old.items() if key != "lastTransitionTime"} != fresh:
-            self._found[name] = {**fresh, "lastTransitionTime": self._now}
+        for known in (self._found.get(name), self._before.get(name)):
+            if known is not None and {key: known[key] for key in known if key != "lastTransitionTime"} == fresh:
+                self._found[name] = known
+                return
+        self._found[name] = {**fresh, "lastTransitionTime": self._now}

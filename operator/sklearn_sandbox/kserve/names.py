@@ -1,6 +1,7 @@
 """Names, labels and annotations as KServe writes them.
 
-Invariant: nothing here is ours to choose, but for ADDRESS, which the node agent writes.
+Invariant: nothing here is ours to choose, but for ADDRESS, which the node agent writes on Services and the gateway on
+HTTPRoutes.
 """
 
 from __future__ import annotations
@@ -57,7 +58,23 @@ def app_label(predictor_name: str) -> str:
 
 def component_url(predictor_name: str, namespace: str) -> str:
     """KServe's host for the component; it resolves nowhere unless somebody set up an ingress."""
-    return f"http://{predictor_name}-{namespace}.example.com"
+    return f"http://{host(predictor_name, namespace)}"
+
+
+def host(name: str, namespace: str) -> str:
+    return f"{name}-{namespace}.example.com"
+
+
+def owner(service: Mapping[str, Any]) -> Json:
+    """The reference by which a child belongs to the InferenceService."""
+    return {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "kind": "InferenceService",
+        "name": service["metadata"]["name"],
+        "uid": service["metadata"]["uid"],
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
 
 
 def annotations_of(thing: Mapping[str, Any]) -> dict[str, str]:

@@ -11,8 +11,20 @@ import datetime as dt
 import logging
 from collections.abc import Callable
 
-from sklearn_sandbox.kserve import canaries, children, client, conditions, events, names, runtimes, status, workload
+from sklearn_sandbox.kserve import (
+    canaries,
+    children,
+    client,
+    conditions,
+    events,
+    names,
+    routes,
+    runtimes,
+    status,
+    workload,
+)
 from sklearn_sandbox.kserve import faults as faults_module
+from sklearn_sandbox.kserve import settings as settings_module
 from sklearn_sandbox.kserve.names import Json
 from sklearn_sandbox.kserve.stores import Stores
 
@@ -28,8 +40,10 @@ class Reconciler:
         faults: faults_module.Faults,
         again: Callable[[Key, float], None],
         now: Callable[[], dt.datetime],
+        settings: settings_module.Settings,
     ) -> None:
         self._api, self._stores, self._faults, self._again, self._now = api, stores, faults, again, now
+        self._settings = settings
         self._children = children.Children(api, stores)
         self._events = events.Recorder(api)
 
@@ -61,8 +75,7 @@ class Reconciler:
             await self._write(service, reported, known)
             raise
         _mark_stopped(service, known)
-        if not names.stopped(service):
-            status.address(reported, known, self._address(service))
+        await self._ingress(service, reported, known)
         await self._write(service, reported, known)
 
     async def _finalizer(self, service: Json, *, wanted: bool) -> Json:
@@ -148,7 +161,25 @@ class Reconciler:
             known.set(conditions.CANARY, "True" if ready else "False", reason)
         await self._children.remove_orphans(service, expected)
 
+    async def _ingress(self, service: Json, reported: Json, known: conditions.Conditions) -> None:
+        """After the children: for a moment the route may lead to a predictor that has just been cleaned up."""
+        inside = self._address(service)
+        if not self._settings.gateway_api:
+            if not names.stopped(service):
+                status.addresses(reported, known, inside, inside)
+            return
+        route = self._stores.routes.get(client.key_of(service))
+        if names.stopped(service) or known.status(conditions.PREDICTOR) == "True":
+            route = await self._children.route(service, routes.build(service, reported.get("canaryStatuses") or []))
+        if names.stopped(service):
+            known.set(conditions.INGRESS, "False", "Stopped")
+        elif refusal := routes.refusal(route):
+            known.set(conditions.INGRESS, "False", *refusal)
+        else:
+            status.addresses(reported, known, names.annotations_of(route or {}).get(names.ADDRESS), inside)
+
     def _address(self, service: Json) -> str | None:
+        """Of the stable predictor's Service, which never splits."""
         name = names.predictor(service["metadata"]["name"], service["spec"]["predictor"].get("name") or "")
         found = self._stores.core_services.get((service["metadata"]["namespace"], name))
         return names.annotations_of(found or {}).get(names.ADDRESS) or None

@@ -89,12 +89,11 @@ def runtime(status: Json, name: str, cluster_wide: bool) -> None:
     _set(status, "servingRuntimeName", None if cluster_wide else name)
 
 
-def address(status: Json, known: conditions.Conditions, found: str | None) -> None:
-    """Where it can be reached. Deliberately the sandbox's own address, see the package."""
-    url = f"http://{found}" if found else None
-    _set(status, "url", url)
-    _set(status, "address", {"url": url} if url else None)
-    known.set(conditions.INGRESS, "True" if url else "Unknown")
+def addresses(status: Json, known: conditions.Conditions, outside: str | None, inside: str | None) -> None:
+    """`url` and `address`: where it can be reached. Deliberately the sandbox's own addresses, see the package."""
+    _set(status, "url", f"http://{outside}" if outside else None)
+    _set(status, "address", {"url": f"http://{inside}"} if inside else None)
+    known.set(conditions.INGRESS, "True" if outside and inside else "Unknown")
 
 
 def newest_first(pods: Sequence[Json]) -> list[Json]:

@@ -1,7 +1,7 @@
 """Everything the controller looks at, and which InferenceService a change of it concerns.
 
-Invariant: the same changes wake KServe's controller: its own kind, the Deployments and Services it owns, the specs of
-runtimes in use, and of pods the states of their init containers, nothing else of them.
+Invariant: the same changes wake KServe's controller: its own kind, the Deployments, Services and routes it owns, the
+specs of runtimes in use, and of pods the states of their init containers, nothing else of them.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class Stores:
         self.deployments = store.Store(api, client.DEPLOYMENTS, self._owned, ours)
         self.core_services = store.Store(api, client.CORE_SERVICES, self._owned, ours)
         self.autoscalers = store.Store(api, client.AUTOSCALERS, lambda old, new: None, ours)
+        self.routes = store.Store(api, client.ROUTES, self._owned)
         self.pods = store.Store(api, client.PODS, self._pod, ours)
         self.namespaced = store.Store(api, client.RUNTIMES, self._runtime("servingRuntimeName"))
         self.cluster = store.Store(api, client.CLUSTER_RUNTIMES, self._runtime("clusterServingRuntimeName"))
@@ -33,7 +34,7 @@ class Stores:
         """InferenceServices last: by the time they come, the rest is known."""
         return [
             self.cluster, self.namespaced, self.pods, self.autoscalers, self.core_services, self.deployments,
-            self.services,
+            self.routes, self.services,
         ]  # fmt: skip
 
     async def run(self, stopping: asyncio.Event) -> None:

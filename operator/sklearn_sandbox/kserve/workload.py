@@ -86,20 +86,12 @@ def _metadata(service: Json, predictor: Json, runtime: Json, name: str) -> Json:
         annotations[names.SOURCE_URI] = uri
     labels = {**(runtime.get("labels") or {}), **names.labels_of(service), **(predictor.get("labels") or {})}
     labels |= {names.ISVC_LABEL: service["metadata"]["name"], "component": "predictor", "app": names.app_label(name)}
-    owner = {
-        "apiVersion": "serving.kserve.io/v1beta1",
-        "kind": "InferenceService",
-        "name": service["metadata"]["name"],
-        "uid": service["metadata"]["uid"],
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
     return {
         "name": name,
         "namespace": service["metadata"]["namespace"],
         "labels": labels,
         "annotations": annotations,
-        "ownerReferences": [owner],
+        "ownerReferences": [names.owner(service)],
     }
 
 

@@ -113,7 +113,7 @@ async def _serve(
     kept = ledger.Ledger(home / "node.json")
     told, forwarding = (
         events.Recorder(server, registration.NAME),
-        proxy.Proxy(server, kept, set(state.load(home).ports.values())),
+        proxy.Proxy(server, kept, _reserved(home)),
     )
     around = surroundings.Surroundings(
         home=home,
@@ -177,6 +177,11 @@ async def _either(work: Coroutine[Any, Any, object], ends: Sequence[asyncio.Even
     for one in [tried, *over]:
         one.cancel()
     return done
+
+
+def _reserved(home: Path) -> set[int]:
+    """Ports of components, and of routes whose gateway may just not be there."""
+    return {*state.load(home).ports.values(), *ledger.Ledger(home / "gateway.json").ports.values()}
 
 
 def _any_port() -> int:

@@ -1,12 +1,15 @@
 """TCP connections from one loopback port to the pods behind a Service.
 
 A connection, once made, stays with its pod until one of the two closes it: a pod that ends answers what it was asked.
-Invariant: bytes are passed on in order and never faster than the other side takes them.
+Invariant: bytes are passed on in order and never faster than the other side takes them. A client that is reset before
+it got any of them was heard by nobody and may ask elsewhere; one whose pod is lost sees an orderly end instead.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable, Sequence
 
 from sklearn_sandbox import state
@@ -21,7 +24,7 @@ class _Side(asyncio.Protocol):
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
         self.peer: _Side | None = None
-        self._ended = False
+        self._ended = self._heard = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if isinstance(transport, asyncio.Transport):
@@ -35,6 +38,7 @@ class _Side(asyncio.Protocol):
                 side.transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
+        self._heard = True
         if self.peer is not None and self.peer.transport is not None:
             self.peer.transport.write(data)
 
@@ -61,10 +65,10 @@ class _Side(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         peer, self.peer = self.peer, None
         if peer is not None and peer.transport is not None:
-            if error is None:
-                peer.transport.close()
+            if error is not None and self._heard:
+                peer.transport.abort()  # half an answer must not look like a whole one
             else:
-                peer.transport.abort()
+                peer.transport.close()
 
 
 class _Accepted(_Side):
@@ -82,6 +86,13 @@ class _Accepted(_Side):
         super().connection_lost(error)
         self._lost(self)
 
+    def reset(self) -> None:
+        """Without its options an abort would end in an orderly way whenever nothing has been read yet."""
+        if self.transport is not None and not self.transport.is_closing():
+            plain: socket.socket = self.transport.get_extra_info("socket")
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.transport.abort()
+
 
 class Forwarder:
     """One port of one Service."""
@@ -90,7 +101,7 @@ class Forwarder:
         self.backends: Sequence[endpoints.Backend] = ()
         self._turn = 0
         self._server: asyncio.Server | None = None
-        self._dialling: set[asyncio.Task[None]] = set()
+        self._dialling: set[asyncio.Task[bool]] = set()
         self._clients: set[_Accepted] = set()
 
     async def listen(self, port: int) -> None:
@@ -115,10 +126,16 @@ class Forwarder:
         self._clients.add(client)
         task = asyncio.get_running_loop().create_task(self._connect(client))
         self._dialling.add(task)
-        task.add_done_callback(self._dialling.discard)
 
-    async def _connect(self, client: _Accepted) -> None:
-        """The next pod whose turn it is; when it does not answer, the one after it. Nobody: the client is refused."""
+        def dialled(done: asyncio.Task[bool]) -> None:
+            self._dialling.discard(done)
+            if done.cancelled() or not done.result():
+                client.reset()
+
+        task.add_done_callback(dialled)
+
+    async def _connect(self, client: _Accepted) -> bool:
+        """The next pod whose turn it is; when it does not answer, the one after it. False: nobody does."""
         loop, candidates = asyncio.get_running_loop(), list(self.backends)
         self._turn += 1
         for step in range(len(candidates)):
@@ -133,6 +150,5 @@ class Forwarder:
                 server.connection_lost(None)
                 if server.transport is not None:
                     server.transport.close()
-            return
-        if client.transport is not None:
-            client.transport.abort()
+            return True
+        return False

@@ -1,4 +1,4 @@
-"""What the agent must still know when it starts again: the loopback port of each Service.
+"""What a proxy must still know when it starts again: the loopback port of each Service, or of each route.
 
 Invariant: the file is replaced in one step, and only when something changed.
 """
@@ -32,9 +32,9 @@ class Ledger:
         if self._ports.pop(entry, None) is not None:
             self._save()
 
-    def retain(self, services: set[str]) -> None:
-        """Drop what belongs to Services (namespace/name) that are gone."""
-        kept = {entry: port for entry, port in self._ports.items() if entry.rpartition("/")[0] in services}
+    def retain(self, present: set[str]) -> None:
+        """Drop what belongs to objects (namespace/name) that are gone."""
+        kept = {entry: port for entry, port in self._ports.items() if entry.rpartition("/")[0] in present}
         if kept != self._ports:
             self._ports = kept
             self._save()

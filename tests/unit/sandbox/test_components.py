@@ -39,6 +39,7 @@ def test_every_address_on_a_command_line_is_loopback(sandbox: state.Sandbox) -> 
         ("kube-controller-manager", "--leader-elect=false"),
         ("kube-scheduler", "--bind-address=127.0.0.1"),
         ("node", "sklearn_sandbox.node"),
+        ("gateway", "sklearn_sandbox.gateway"),
         ("operator", "run"),
     ],
 )

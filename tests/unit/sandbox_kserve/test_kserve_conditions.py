@@ -73,3 +73,14 @@ def test_time_moves_only_with_a_change_but_with_any() -> None:
     assert again.list() == known.list()
     again.set("PredictorReady", "True", "NewReplicaSetAvailable")
     assert (again.get("PredictorReady") or {})["lastTransitionTime"] == LATER
+
+
+def test_what_ends_as_it_was_keeps_its_time_though_it_was_something_else_in_between() -> None:
+    """Two parts that are not ready tell Ready their reasons one after the other, in every look."""
+    first = started()
+    first.set("PredictorReady", "False", "TooFew")
+    first.set("IngressReady", "False", "NoRoute")
+    again = conditions.Conditions(first.list(), LATER)
+    again.set("PredictorReady", "False", "TooFew")
+    again.set("IngressReady", "False", "NoRoute")
+    assert again.list() == first.list()

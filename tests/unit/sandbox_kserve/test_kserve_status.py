@@ -123,12 +123,14 @@ def test_the_newest_pod_is_first_and_names_break_ties() -> None:
     assert [item["metadata"]["name"] for item in status.newest_first(pods)] == ["a", "b", "old"]
 
 
-def test_the_address_is_the_sandboxs_and_without_one_there_is_none() -> None:
+def test_the_addresses_are_the_sandboxs_and_it_is_not_ready_before_both_are_there() -> None:
     reported: Json = {}
     known = known_as(PredictorReady="True")
-    status.address(reported, known, None)
+    status.addresses(reported, known, None, None)
     assert reported == {}
     assert known.status("Ready") == "Unknown"
-    status.address(reported, known, "127.0.0.1:4711")
-    assert reported == {"url": "http://127.0.0.1:4711", "address": {"url": "http://127.0.0.1:4711"}}
+    status.addresses(reported, known, "127.0.0.1:4711", None)
+    assert (reported, known.status("Ready")) == ({"url": "http://127.0.0.1:4711"}, "Unknown")
+    status.addresses(reported, known, "127.0.0.1:4711", "127.0.0.1:4712")
+    assert reported == {"url": "http://127.0.0.1:4711", "address": {"url": "http://127.0.0.1:4712"}}
     assert known.status("Ready") == "True"
