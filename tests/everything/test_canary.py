@@ -56,13 +56,13 @@ def test_a_candidate_takes_over_step_by_step(town: towns.Town) -> None:
         status = at(town, "steps", 20)
         assert (status["servingVersion"], status["candidateVersion"]) == ("steps-v1", "steps-v2")
         assert town.condition("steps", "Ready")["status"] == "True"
-        at(town, "steps", 60)
-        assert share(caller, "steps-v2") == pytest.approx(0.6, abs=0.1)
-        town.apply(model("steps", (20, "8s"), (60, "1s"), params={"max_depth": 3}))
+        second = at(town, "steps", 60)["rollout"]
+        assert second["step"] == 2
         town.operator.kill()
         town.operator.revive()
-        assert at(town, "steps", 60)["rollout"]["step"] == 2
-        town.apply(model("steps", (20, "1s"), params={"max_depth": 3}))
+        assert share(caller, "steps-v2") == pytest.approx(0.6, abs=0.1)
+        assert town.status("steps")["rollout"] == second
+        town.apply(model("steps", (20, "8s"), (60, "1s"), params={"max_depth": 3}))
         settled = town.settled("steps", "steps-v2")
         assert "rollout" not in settled and "candidateVersion" not in settled
         caller.answered_last("steps-v2")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sklearn_operator import api
@@ -17,6 +17,7 @@ from sklearn_operator.core import observed, serving, times
 from sklearn_operator.core.settings import Settings
 
 _ALL = 100
+_LATE = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ def move(
         reason = _not_ready(target.name, verdict) if gone else None
         return Move(stable, live, verdict, _told(weights, live.weight, before), reason)
     pause = next((one.pause for one in spec.rollout.canary.steps if one.weight == live.weight), "0s")
-    until = before or now + api.parse_duration(pause)
+    # A pause that was made shorter counts from now; one that was made longer, from the next step.
+    until = min(before or _LATE, now + api.parse_duration(pause))
     if now < until or spec.suspend:
         left = min(until - now, settings.canary_look) if now < until else settings.canary_look
         return Move(stable, live, verdict, _told(weights, live.weight, until), look_again=left)
