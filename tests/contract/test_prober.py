@@ -92,6 +92,10 @@ async def test_another_version_is_not(prober: ports.Prober, served: Served) -> N
     assert await check(prober, served, version="flower-v2") == "version flower-v1 answered instead of flower-v2"
 
 
+async def test_where_no_version_is_told_the_recorded_answer_is_enough(prober: ports.Prober, served: Served) -> None:
+    assert await check(prober, served, version=None) is None
+
+
 async def test_another_answer_is_not(prober: ports.Prober, served: Served) -> None:
     document = json.loads(served.golden)
     document["outputs"]["predict"] = [7 for _ in document["outputs"]["predict"]]

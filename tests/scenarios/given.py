@@ -105,7 +105,7 @@ def _version(words: Mapping[str, Any], wish: str, wanted: Mapping[str, Any], tri
             "phase": "Succeeded",
             "metrics": {"accuracy": 0.969},
             "metric": "accuracy=0.969",
-            "lineage": {},
+            "lineage": {"sklearn": words["sklearn"]} if "sklearn" in words else {},
             "artifact": {"uri": root, "sha256": "ab" * 32, "size": 1},
             "servedAt": "2026-01-01T11:00:00Z",
             "run": {"id": naming.run_id(uid, 1), "name": "n", "state": "SUCCEEDED", "attempt": 1},

@@ -34,7 +34,7 @@ class MemoryProber:
         mine = self.served.get((address, model), ("", None))[0] == version
         return observed.Traffic(self.counted[address, model] if mine else 0)
 
-    async def check(self, *, address: str, model: str, version: str, golden: bytes) -> str | None:
+    async def check(self, *, address: str, model: str, version: str | None, golden: bytes) -> str | None:
         row = kserve.first_row(golden)
         if isinstance(row, str):
             return row

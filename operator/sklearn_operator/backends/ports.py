@@ -83,9 +83,10 @@ class Stores(Protocol):
 class Prober(Protocol):
     """Asks a served model whether it is the version that it should be."""
 
-    async def check(self, *, address: str, model: str, version: str, golden: bytes) -> str | None:
+    async def check(self, *, address: str, model: str, version: str | None, golden: bytes) -> str | None:
         """None when an answer of ``version`` to the first row of ``golden`` is the recorded one; else why not.
 
+        ``version`` None: the runtime is not known to say which version answers.
         Never raises for anything that the server does.
         """
 

@@ -39,13 +39,17 @@ class CleanupQuestion:
 
 @dataclass(frozen=True)
 class ProbeQuestion:
-    """Does ``address`` answer as ``version`` of ``model``, with the golden rows kept at ``uri``?"""
+    """Does ``address`` answer as ``version`` of ``model``, with the golden rows kept at ``uri``?
+
+    ``named``: whether the answer has to name the version.
+    """
 
     model: str
     version: str
     address: str
     uri: str
     place: places.Place
+    named: bool = True
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,8 @@ def _probe(
     uri = (version.status.get("artifact") or {}).get("uri") if version else None
     if version is None or not where or not uri:
         return None
-    return ProbeQuestion(model.key.name, rolled, where, uri, places.place(model, version, settings))
+    named = serving.runtime_of(service) == settings.runtime
+    return ProbeQuestion(model.key.name, rolled, where, uri, places.place(model, version, settings), named)
 
 
 def _share(

@@ -24,6 +24,7 @@ from sklearn_operator.core import (
     parameters,
     report,
     rollout,
+    runtimes,
     schedule,
     serving,
     times,
@@ -66,7 +67,9 @@ def _reconcile(seen: observed.Observed, spec: api.SklearnModelSpec, settings: Se
     if naming.FINALIZER not in seen.model.finalizers:
         draft.actions.insert(0, actions.AddFinalizer())
     known = deploying.record_approval(known, seen.model, spec, draft)
-    choice = rollout.choose(seen.model, known, spec, wish, serving.carried_version(seen.serving.service))
+    choice = _loadable(
+        rollout.choose(seen.model, known, spec, wish, serving.carried_version(seen.serving.service)), spec, settings
+    )
     target = choice.target
     answering = serving.answering(seen.serving, _reported(seen.model)) if spec.serving is not None else None
     slots = _slots(seen.model, spec, known, draft)
@@ -104,6 +107,12 @@ def _reconcile(seen: observed.Observed, spec: api.SklearnModelSpec, settings: Se
         keep = _needed(seen, answering, target, choice.waiting) | gates.needed(known) | {spec.rollout.version or ""}
         _prune(known, spec, keep, draft)
     return _finish(draft, seen.model, status)
+
+
+def _loadable(choice: rollout.Choice, spec: api.SklearnModelSpec, settings: Settings) -> rollout.Choice:
+    """What the named runtime cannot load is not given to it: whoever serves now goes on as before."""
+    problem = runtimes.hindrance(choice.target, spec, settings) if choice.target is not None else None
+    return replace(choice, target=None, problem=problem) if problem is not None else choice
 
 
 def _advance_versions(

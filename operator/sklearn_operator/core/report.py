@@ -134,6 +134,8 @@ def _gates(s: Situation) -> Condition:
 
 def _served(s: Situation) -> Condition:
     if s.target is None:
+        if s.answering is not None:
+            return Condition("Served", "True", "Serving", f"{s.answering} answers requests")
         if s.waiting is not None:
             return Condition("Served", "False", "ApprovalNeeded", _awaiting(s).message)
         return Condition("Served", "False", "NothingToServe", "no accepted version yet")

@@ -212,6 +212,13 @@ def carried_version(service: observed.Json | None) -> str | None:
     return str(label) if label else None
 
 
+def runtime_of(service: observed.Json | None) -> str | None:
+    """The runtime that the InferenceService asks for."""
+    predictor = ((service or {}).get("spec") or {}).get("predictor") or {}
+    name = (predictor.get("model") or {}).get("runtime")
+    return str(name) if name else None
+
+
 def predictor_name(service: observed.Json | None) -> str:
     """Of the predictor that carries the stable version; empty where it has none."""
     return str((((service or {}).get("spec") or {}).get("predictor") or {}).get("name") or "")

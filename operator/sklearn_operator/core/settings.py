@@ -5,6 +5,7 @@ Invariant: plain values, resolved once at start; reading the environment is the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -21,6 +22,8 @@ class Settings:
     store_secret: str = "sklearn-operator-store"
     #: The (Cluster)ServingRuntime of the project.
     runtime: str = "sklearn-operator"
+    #: scikit-learn of other runtimes that manifests may name.
+    runtimes: Mapping[str, str] = field(default_factory=dict)
     #: Service accounts that a manifest may name for its tasks.
     service_accounts: frozenset[str] = frozenset()
     #: Hosts that manifests may read data from by http(s), each ``host`` (its usual ports) or ``host:port``.

@@ -13,8 +13,6 @@ from sklearn_operator.api import Problem
 from sklearn_operator.core import quantities
 from sklearn_operator.core.settings import Settings
 
-_ADVICE = "not implemented in this release; remove the field"
-
 
 def problems(spec: api.SklearnModelSpec, settings: Settings) -> Iterator[Problem]:
     """One problem per field that asks for something that is not implemented."""
@@ -23,9 +21,6 @@ def problems(spec: api.SklearnModelSpec, settings: Settings) -> Iterator[Problem
         yield Problem("spec.tuning.engine", "Katib", text)
     yield from _resources(spec.training.resources)
     serving = spec.serving
-    if serving is not None and serving.runtime not in (None, settings.runtime):
-        text = f"{_ADVICE}; models are served by {settings.runtime}"
-        yield Problem("spec.serving.runtime", str(serving.runtime), text)
     if serving is not None and serving.deployment_mode == "Knative" and spec.rollout.canary is not None:
         text = "not implemented in this release with deploymentMode Knative; remove it, or choose Standard"
         yield Problem("spec.rollout.canary", f"{len(spec.rollout.canary.steps)} step(s)", text)

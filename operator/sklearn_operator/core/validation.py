@@ -21,6 +21,7 @@ from sklearn_operator.core import (
     packages,
     parameters,
     quantities,
+    runtimes,
     schedule,
     serving,
     steps,
@@ -89,6 +90,7 @@ def _problems(
     if spec.serving is not None:
         yield from _serving(model.key.name, spec.serving)
         yield from _knative(spec, settings)
+        yield from runtimes.problems(spec, settings)
 
 
 def _addresses(spec: api.SklearnModelSpec) -> Iterator[Problem]:

@@ -256,8 +256,9 @@ class Observer:
             return str(oversize)
         if golden is None:
             return f"{question.uri}{contract.GOLDEN} is missing"
+        version = question.version if question.named else None
         error_text = await self._prober.check(
-            address=question.address, model=question.model, version=question.version, golden=golden
+            address=question.address, model=question.model, version=version, golden=golden
         )
         if error_text is None:
             self._remember(key, deployment, question.version)

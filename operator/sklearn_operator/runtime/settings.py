@@ -5,6 +5,7 @@ Invariant: read once, at start; a wrong value is one clear message, not a crash 
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated
 
@@ -15,6 +16,7 @@ import sklearn_operator
 from sklearn_operator.core import settings as core_settings
 from sklearn_steps import hosts
 
+_RUNTIME = re.compile(r"[a-z0-9][a-z0-9.-]*=[0-9]+(\.[0-9]+)+")
 _Seconds = Annotated[float, pydantic.Field(gt=0, le=86_400)]
 
 
@@ -55,6 +57,8 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     trainer_image: str = f"ghcr.io/sklearn-operator/trainer:{sklearn_operator.__version__}"
     #: The (Cluster)ServingRuntime used where a manifest names none.
     serving_runtime: str = "sklearn-operator"
+    #: Other runtimes that manifests may name, each with its scikit-learn: ``kserve-sklearnserver=1.5.2``, with commas.
+    runtimes: str = "kserve-sklearnserver=1.5.2,kserve-mlserver=1.5.2"
     #: Service accounts that manifests may name for their tasks, separated by commas.
     service_accounts: str = ""
     #: Hosts that manifests may read data from by http(s), separated by commas: ``host`` means its ports 80 and 443,
@@ -107,6 +111,14 @@ class OperatorSettings(pydantic_settings.BaseSettings):
                 raise ValueError("must be host names such as data.example.org or data.example.org:8443, with commas")
         return value
 
+    @pydantic.field_validator("runtimes")
+    @classmethod
+    def _have_versions(cls, value: str) -> str:
+        for item in _listed(value):
+            if not _RUNTIME.fullmatch(item):
+                raise ValueError("must be runtimes with their scikit-learn such as kserve-sklearnserver=1.5.2")
+        return value
+
     @pydantic.field_validator("packages")
     @classmethod
     def _are_packages(cls, value: str) -> str:
@@ -122,6 +134,7 @@ class OperatorSettings(pydantic_settings.BaseSettings):
             store_uri=self.store_uri,
             store_secret=self.store_secret,
             runtime=self.serving_runtime,
+            runtimes=dict(_pair(item) for item in _listed(self.runtimes)),
             service_accounts=frozenset(_listed(self.service_accounts)),
             data_hosts=frozenset(host.lower() for host in _listed(self.data_hosts)),
             git_hosts=frozenset(host.lower() for host in _listed(self.git_hosts)),
@@ -144,6 +157,11 @@ class OperatorSettings(pydantic_settings.BaseSettings):
 
     def watched_namespaces(self) -> tuple[str, ...]:
         return tuple(_listed(self.namespaces))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, _, version = text.partition("=")
+    return name, version
 
 
 def _listed(text: str) -> list[str]:

@@ -68,6 +68,7 @@ IMPLEMENTED = {
     "spec.artifacts.credentialsSecret",
     "spec.artifacts.compress",
     "spec.serving.deploymentMode",
+    "spec.serving.runtime",
     "spec.serving.protocol",
     "spec.serving.minReplicas",
     "spec.serving.maxReplicas",
@@ -80,9 +81,7 @@ IMPLEMENTED = {
 }
 
 #: Asking for it, and where the refusal points.
-REFUSED: dict[str, dict[str, Any]] = {
-    "spec.serving.runtime": {"serving": {"runtime": "kserve-sklearnserver"}},
-}
+REFUSED: dict[str, dict[str, Any]] = {}
 
 C = {"name": "C", "type": "Double", "min": 0.1, "max": 1.0}
 
