@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from sklearn_operator.core import actions, attempts, observed, version_report
+from sklearn_operator.core import actions, announcing, attempts, observed, version_report
 
 
 @dataclass
@@ -31,8 +31,10 @@ class Draft:
     def report(self, version: observed.Version, status: observed.Json) -> observed.Version:
         if status == version.status:
             return version
+        after = replace(version, status=status)
+        self.actions.extend(announcing.turns(version, after))
         self.actions.append(actions.ReportVersion(version.name, status))
-        return replace(version, status=status)
+        return after
 
     def wait(self, delay: timedelta | None) -> None:
         if delay is not None:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from sklearn_operator import api
 from sklearn_operator.core import (
     actions,
+    announcing,
     attempts,
     canary,
     cleanup,
@@ -71,6 +72,9 @@ def _reconcile(seen: observed.Observed, spec: api.SklearnModelSpec, settings: Se
         rollout.choose(seen.model, known, spec, wish, serving.carried_version(seen.serving.service)), spec, settings
     )
     target = choice.target
+    if choice.waiting is not None:
+        text = report.how_to_approve(choice.waiting.name)
+        draft.actions.extend(announcing.waiting(seen.model, choice.waiting, text))
     answering = serving.answering(seen.serving, _reported(seen.model)) if spec.serving is not None else None
     slots = _slots(seen.model, spec, known, draft)
     resting = _start_training(

@@ -161,11 +161,13 @@ def _share(s: Situation, candidate: str) -> str:
 def _awaiting(s: Situation) -> Condition:
     if s.waiting is None:
         return Condition("AwaitingApproval", "False", "Approved", "no version waits")
-    name = s.waiting.name
-    text = (
+    return Condition("AwaitingApproval", "True", "ApprovalNeeded", how_to_approve(s.waiting.name))
+
+
+def how_to_approve(name: str) -> str:
+    return (
         f"{name} waits for approval: set spec.rollout.version to {name}, or the annotation {naming.ANNOTATION_APPROVE}"
     )
-    return Condition("AwaitingApproval", "True", "ApprovalNeeded", text)
 
 
 def _ready(s: Situation, accepted: Condition, trained: Condition, passed: Condition, served: Condition) -> Condition:

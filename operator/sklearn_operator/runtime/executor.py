@@ -85,8 +85,8 @@ class Executor:
             case actions.ReleaseVersion():
                 await self._release(namespace, current.versions[action.name])
             case actions.Announce():
-                # The name follows from what it tells, so that telling it again meets itself.
-                with contextlib.suppress(errors.Conflict):
+                # The name follows from what it tells: telling it again meets itself. A refusal holds up nothing.
+                with contextlib.suppress(errors.Conflict, errors.Rejected):
                     body = objects.event(current.model, action, self._now())
                     await self._client.create(kubernetes.EVENTS, namespace, body)
             case _:

@@ -95,6 +95,9 @@ def _told(action: actions.Action, service: observed.Json | None) -> Iterator[str
             yield f"  train {action.name} ({action.trigger_type}): prepare, train, evaluate, publish"
         case actions.ApplyInferenceService() if service is None:
             yield f"  create InferenceService {action.manifest['metadata']['name']} with {action.version}"
+        case actions.ApplyInferenceService() if shares := action.manifest["spec"].get("canary"):
+            share = f"{shares[0]['trafficPercent']} % of the requests"
+            yield f"  change InferenceService {action.manifest['metadata']['name']}: {action.version} gets {share}"
         case actions.ApplyInferenceService():
             where = serving.differs(action.manifest, service) if service is not None else None
             yield f"  change InferenceService {action.manifest['metadata']['name']} ({where}): {action.version} serves"
