@@ -103,6 +103,12 @@ SECOND = answer("r2", "r2", target("r2", 100))
             id="asked to share with itself, it goes back",
         ),
         pytest.param([FIRST, answer("r2", "r1", target("r1", 100))], "r1", None, id="the new one is not ready"),
+        pytest.param(
+            [FIRST, SECOND, answer("r3", "r2", target("r2", 10), target("r2", 90, latest=False))],
+            "r2",
+            "r1",
+            id="shares with itself only until the new one is ready",
+        ),
     ],
 )
 def test_which_revision_had_everything(answers: list[Json], last: str, previous: str | None) -> None:
