@@ -58,7 +58,8 @@ def catalogue() -> dict[str, Component]:
             "kube-controller-manager",
             control_plane.controller_manager,
             control_plane.controller_manager_ready,
-            needs=("kube-apiserver",),
+            # Its garbage collector looks for new kinds twice a minute only: what they own would outlive them so long.
+            needs=("crds",),
             ports=("kube-controller-manager",),
             binary="kube-controller-manager",
         ),

@@ -246,7 +246,7 @@ def test_delete_leaves_nothing(lab: Lab) -> None:
 def test_canaries_make_objects_and_a_split_of_the_traffic(lab: Lab) -> None:
     """The objects and the status were observed on KServe's own controller, the weights read in its code."""
     lab.ready("bird")
-    assert lab.weights("bird") == {"bird-predictor": 1}, "no weight is written, the schema's default is 1"
+    assert lab.weights("bird") == {"bird-predictor": 1}
     body = lab_module.inference_service("bird")
     canary = {"name": "v3", "labels": {"sklearn-operator.io/version": "v3"}, "model": lab_module.model("bird", "v3")}
     body["spec"]["canary"] = [{"trafficPercent": 10, "predictor": {**canary, "maxReplicas": 2}}]
@@ -338,18 +338,6 @@ def test_a_changed_runtime_rolls_its_services(lab: Lab) -> None:
         return bool(lab.deployment("based")["spec"]["template"]["spec"]["containers"][0]["image"].endswith(":2"))
 
     lab.until(image)
-
-
-def test_without_the_annotation_it_is_knative_and_refused(lab: Lab) -> None:
-    """Read in KServe's code, with the configuration it ships: the default mode is Knative, which is not installed."""
-    body = lab_module.inference_service("mode")
-    del body["metadata"]["annotations"]["serving.kserve.io/deploymentMode"]
-    lab.apply(SERVICES, body)
-    found = lab.status("mode", "deploymentMode", "Knative")
-    assert look(found, "Ready") == "Unknown"
-    assert lab.until(lambda: lab.events("mode", "ServerlessModeRejected"))
-    assert lab.get(f"{DEPLOYMENTS}/mode-predictor") is None
-    assert "cannot be changed from 'Knative' to 'Standard'" in refused(lab, lab_module.inference_service("mode"))
 
 
 def test_the_pod_gets_the_initializer_with_the_stores_credentials(lab: Lab) -> None:
@@ -467,19 +455,35 @@ def test_the_initializer_says_why_not(
     assert expected in text
 
 
-def test_without_gateway_api_there_is_no_route_and_no_split(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def bare(shared: Lab) -> Iterator[Lab]:
+    """KServe on a cluster with neither Gateway API nor Knative. Its tests are the last of this file."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in (settings.GATEWAY_API, settings.KNATIVE):
+            patch.setenv(name, "off")
+        lifecycle.up(shared.cluster.state, only={"kserve"}, restart={"kserve"})
+        yield shared
+
+
+def test_without_gateway_api_there_is_no_route_and_no_split(bare: Lab, lab: Lab) -> None:
     """Observed on KServe's own controller, with a plain Ingress."""
-    monkeypatch.setenv(settings.GATEWAY_API, "off")
-    lifecycle.up(lab.cluster.state, only={"kserve"}, restart={"kserve"})
-    try:
-        found = lab.ready("plain")
-        assert found["status"]["url"] == found["status"]["address"]["url"] == f"http://{lab_module.ADDRESS}"
-        body = lab_module.inference_service("plain")
-        canary = {"name": "v2", "model": lab_module.model("plain", "v2")}
-        body["spec"]["canary"] = [{"trafficPercent": 10, "predictor": canary}]
-        lab.apply(SERVICES, body)
-        lab.status("plain", "CanaryPredictorReady", "True", lambda: lab.play_ready("plain"))
-        assert lab.get(f"{ROUTES}/plain") is None
-    finally:
-        monkeypatch.undo()
-        lifecycle.up(lab.cluster.state, only={"kserve"}, restart={"kserve"})
+    found = lab.ready("plain")
+    assert found["status"]["url"] == found["status"]["address"]["url"] == f"http://{lab_module.ADDRESS}"
+    body = lab_module.inference_service("plain")
+    canary = {"name": "v2", "model": lab_module.model("plain", "v2")}
+    body["spec"]["canary"] = [{"trafficPercent": 10, "predictor": canary}]
+    lab.apply(SERVICES, body)
+    lab.status("plain", "CanaryPredictorReady", "True", lambda: lab.play_ready("plain"))
+    assert lab.get(f"{ROUTES}/plain") is None
+
+
+def test_without_the_annotation_it_is_knative_and_refused(bare: Lab, lab: Lab) -> None:
+    """Read in KServe's code, with the configuration it ships: the default mode is Knative, which is not installed."""
+    body = lab_module.inference_service("mode")
+    del body["metadata"]["annotations"]["serving.kserve.io/deploymentMode"]
+    lab.apply(SERVICES, body)
+    found = lab.status("mode", "deploymentMode", "Knative")
+    assert look(found, "Ready") == "Unknown"
+    assert lab.until(lambda: lab.events("mode", "ServerlessModeRejected"))
+    assert lab.get(f"{DEPLOYMENTS}/mode-predictor") is None
+    assert "cannot be changed from 'Knative' to 'Standard'" in refused(lab, lab_module.inference_service("mode"))

@@ -11,6 +11,9 @@ Kinder than a real one, on purpose: the share of a backend that is not there goe
 finds nobody at all waits a moment for the route to change. Without that, the moment between KServe's cleanup and its
 update of the route would make tests fail for no reason of ours.
 
+It is Knative's activator and autoscaler, too, as far as zero is concerned (`activator`): a request for a revision
+without pods waits until there is one.
+
 Not played: Gateway objects, hosts, matches, filters and several rules (KServe's routes have one rule), TLS, HTTP/2 and
 with it gRPC, WebSockets.
 """

@@ -1,4 +1,7 @@
-"""`python -m sklearn_sandbox.gateway --state DIR --port N`, with KUBECONFIG in the environment."""
+"""`python -m sklearn_sandbox.gateway --state DIR --port N`, with KUBECONFIG in the environment.
+
+Environment: SANDBOX_KNATIVE_IDLE_SECONDS, after which a Knative revision of which none is required goes to zero (30).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from sklearn_sandbox.gateway import app
+from sklearn_sandbox.gateway import activator, app
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -23,14 +26,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     if not os.environ.get("KUBECONFIG"):
         parser.error("KUBECONFIG is not set")
-    asyncio.run(_until_stopped(options.state.resolve(), options.port))
+    idle = float(os.environ.get("SANDBOX_KNATIVE_IDLE_SECONDS", activator.IDLE_SECONDS))
+    asyncio.run(_until_stopped(options.state.resolve(), options.port, idle))
 
 
-async def _until_stopped(home: Path, port: int) -> None:
+async def _until_stopped(home: Path, port: int, idle: float) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await app.run(home, port, os.environ["KUBECONFIG"], stop)
+    await app.run(home, port, os.environ["KUBECONFIG"], idle, stop)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 from aiohttp import web
 
 from sklearn_sandbox import state
-from sklearn_sandbox.gateway import doors, proxying, table
+from sklearn_sandbox.gateway import activator, doors, proxying, table
 from sklearn_sandbox.node import api, ledger, tasks, watching
 
 ROUTES = "/apis/gateway.networking.k8s.io/v1/httproutes"
@@ -21,11 +21,12 @@ SLICES = "/apis/discovery.k8s.io/v1/endpointslices"
 log = logging.getLogger(__name__)
 
 
-async def run(home: Path, port: int, kubeconfig: str, stop: asyncio.Event) -> None:
-    """Until `stop` is set."""
+async def run(home: Path, port: int, kubeconfig: str, idle: float, stop: asyncio.Event) -> None:
+    """Until `stop` is set. `idle`: seconds without a request after which what may sleep does."""
     async with api.connect(kubeconfig) as server, proxying.client() as session:
         known, kept = table.Table(), ledger.Ledger(home / "gateway.json")
-        opened = doors.Doors(server, known, kept, session, lambda: _taken(home))
+        scales = activator.Activator(server, known, idle, asyncio.get_running_loop().time)
+        opened = doors.Doors(server, known, kept, session, scales, lambda: _taken(home))
         followers = [
             watching.Follower(server, "/api/v1/services", known.service_seen, known.service_gone),
             watching.Follower(server, SLICES, known.slice_seen, known.slice_gone),
@@ -35,6 +36,7 @@ async def run(home: Path, port: int, kubeconfig: str, stop: asyncio.Event) -> No
         for number, follower in enumerate(followers):
             background.start(follower.run(), f"follower {number}")
         background.start(opened.run(), "doors")
+        background.start(scales.run(), "activator")
         background.start(_prune(followers, opened), "pruning")
         health = await _health(port, lambda: all(one.synced.is_set() for one in followers) and opened.ready)
         ends = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(background.failed.wait())]

@@ -16,7 +16,7 @@ import aiohttp
 from aiohttp import web
 
 from sklearn_sandbox import state
-from sklearn_sandbox.gateway import proxying, table
+from sklearn_sandbox.gateway import activator, proxying, table
 from sklearn_sandbox.node import api, ledger, proxy, tasks
 
 CONTROLLER = "sklearn-operator.io/sandbox-gateway"
@@ -34,10 +34,12 @@ class Doors:
         known: table.Table,
         kept: ledger.Ledger,
         session: aiohttp.ClientSession,
+        scales: activator.Activator,
         reserved: Callable[[], Collection[int]],
     ) -> None:
         """`reserved`: ports that other parts of the sandbox have or will want."""
         self._api, self._table, self._ledger, self._session, self._reserved = server, known, kept, session, reserved
+        self._activator = scales
         self._open: dict[table.Key, web.ServerRunner] = {}
         self._work: asyncio.Queue[table.Key] = asyncio.Queue()
         self._closing = tasks.Tasks()
@@ -85,7 +87,7 @@ class Doors:
             await self._accept(route)
 
     async def _listen(self, key: table.Key) -> web.ServerRunner:
-        door = proxying.Door(key, self._table, self._session)
+        door = proxying.Door(key, self._table, self._session, self._activator)
         runner = web.ServerRunner(proxying.server(door), shutdown_timeout=LAST_SECONDS)
         await runner.setup()
         if (known := self._ledger.ports.get(_entry(key))) is not None:

@@ -22,7 +22,7 @@ import multidict
 import yarl
 from aiohttp import web
 
-from sklearn_sandbox.gateway import table, turns
+from sklearn_sandbox.gateway import activator, table, turns
 
 #: How long a request that finds nobody waits for the route to change.
 HOLD_SECONDS = 3.0
@@ -46,16 +46,18 @@ class Nobody(Exception):
 class Door:
     """What all requests to one route share. Called with a request, it answers."""
 
-    def __init__(self, key: table.Key, known: table.Table, session: aiohttp.ClientSession) -> None:
-        self._key, self._table, self._session = key, known, session
+    def __init__(
+        self, key: table.Key, known: table.Table, session: aiohttp.ClientSession, scales: activator.Activator
+    ) -> None:
+        self._key, self._table, self._session, self._activator = key, known, session, scales
         self._turns = turns.Turns()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
-            async with asyncio.timeout(self._table.seconds(self._key)):
-                answer = await self._ask(request, await _body(request))
-                async with answer:
-                    return await _pass_on(request, answer)
+            async with asyncio.timeout(self._table.seconds(self._key)), contextlib.AsyncExitStack() as stack:
+                answer = await self._ask(request, await _body(request), stack)
+                await stack.enter_async_context(answer)
+                return await _pass_on(request, answer)
         except Nobody:
             return _refusal(503, f"no backend of HTTPRoute {'/'.join(self._key)} is there")
         except TimeoutError:
@@ -64,22 +66,28 @@ class Door:
             log.warning("%s %s of %s/%s: %r", request.method, request.path, *self._key, error)
             return _refusal(502, "the backend broke off")
 
-    async def _ask(self, request: web.BaseRequest, body: bytes | None) -> aiohttp.ClientResponse:
+    async def _ask(
+        self, request: web.BaseRequest, body: bytes | None, stack: contextlib.AsyncExitStack
+    ) -> aiohttp.ClientResponse:
         """The head of the answer. A body that is not in one piece yet is sent as it comes."""
         patience = asyncio.get_running_loop().time() + HOLD_SECONDS
         refused: set[str] = set()
         while True:
             found = {one.name: one for one in self._table.backends(self._key)}
-            gone = {one.name for one in found.values() if one.address is None}
+            gone = {one.name for one in found.values() if one.address is None and one.scales is None}
             chosen = self._turns.next({one.name: one.weight for one in found.values()}, gone | refused)
             if chosen is None:
                 await self._change(patience, AGAIN_SECONDS if refused else None)
                 refused.clear()
                 continue
+            if (scales := found[chosen].scales) is not None:
+                stack.enter_context(self._activator.using(scales))
+            if (address := await self._awake(chosen)) is None:
+                continue
             try:
                 return await self._session.request(
                     request.method,
-                    yarl.URL(f"http://{found[chosen].address}{_target(request)}", encoded=True),
+                    yarl.URL(f"http://{address}{_target(request)}", encoded=True),
                     headers=_end_to_end(request.headers),
                     data=_stream(request) if body is None else body,
                     allow_redirects=False,
@@ -88,6 +96,19 @@ class Door:
                 if not _unheard(error, replayable=body is not None):
                     raise
                 refused.add(chosen)
+
+    async def _awake(self, name: str) -> str | None:
+        """The address of a backend, once it has one; None when the route no longer leads there."""
+        while True:
+            one = next((one for one in self._table.backends(self._key) if one.name == name), None)
+            if one is None or one.address is not None or one.scales is None:
+                return one.address if one is not None else None
+            changed = asyncio.ensure_future(self._table.until_changed())
+            try:
+                await self._activator.wake(one.scales)
+                await asyncio.wait({changed}, timeout=activator.AGAIN_SECONDS)
+            finally:
+                changed.cancel()
 
     async def _change(self, patience: float, again: float | None) -> None:
         left = patience - asyncio.get_running_loop().time()

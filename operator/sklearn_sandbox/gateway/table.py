@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sklearn_sandbox.knative import names
 from sklearn_sandbox.node import api, endpoints, proxy
 
 Key = tuple[str, str]
@@ -26,6 +27,8 @@ class Backend:
     name: str
     weight: int
     address: str | None
+    #: Namespace and name of the Deployment to wake then, if it is one that may sleep.
+    scales: Key | None = None
 
 
 class Table:
@@ -69,11 +72,13 @@ class Table:
 
     def backends(self, key: Key) -> list[Backend]:
         """Of the one rule; none where the route is gone."""
-        namespace, rule = key[0], _rule(self.routes.get(key))
-        return [
-            Backend(one["name"], one.get("weight", 1), self._address((one.get("namespace") or namespace, one["name"])))
-            for one in rule.get("backendRefs") or []
-        ]
+        found = _rule(self.routes.get(key)).get("backendRefs") or []
+        return [self._backend(one, (one.get("namespace") or key[0], one["name"])) for one in found]
+
+    def sleepers(self) -> dict[Key, bool]:
+        """The Deployments that may go to zero, and whether pods of theirs take requests now."""
+        named = {_scales(service): key for key, service in self._services.items()}
+        return {scales: self._address(key) is not None for scales, key in named.items() if scales is not None}
 
     def seconds(self, key: Key) -> float | None:
         """The time that a request may take; None: as long as it likes."""
@@ -82,9 +87,12 @@ class Table:
             return TIMEOUT_SECONDS
         return sum(float(count) * _UNITS[unit] for count, unit in re.findall(r"(\d+)(ms|h|m|s)", said)) or None
 
+    def _backend(self, reference: Mapping[str, Any], key: Key) -> Backend:
+        scales = _scales(self._services.get(key) or {})
+        return Backend(reference["name"], reference.get("weight", 1), self._address(key), scales)
+
     def _address(self, key: Key) -> str | None:
-        annotations = (self._services.get(key) or {}).get("metadata", {}).get("annotations") or {}
-        return annotations.get(proxy.ANNOTATION) if self._answered(key) else None
+        return _notes(self._services.get(key) or {}).get(proxy.ANNOTATION) if self._answered(key) else None
 
     def _answered(self, key: Key) -> bool:
         """As kube-proxy sees it: an endpoint that is ready, or at least one that ends but still serves."""
@@ -99,6 +107,15 @@ class Table:
 
 def key_of(thing: Mapping[str, Any]) -> Key:
     return thing["metadata"]["namespace"], thing["metadata"]["name"]
+
+
+def _notes(thing: Mapping[str, Any]) -> Mapping[str, str]:
+    return thing.get("metadata", {}).get("annotations") or {}
+
+
+def _scales(service: Mapping[str, Any]) -> Key | None:
+    name = _notes(service).get(names.SCALES)
+    return (service["metadata"]["namespace"], name) if name else None
 
 
 def _service_of(found: Mapping[str, Any]) -> Key:

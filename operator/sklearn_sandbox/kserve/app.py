@@ -11,11 +11,14 @@ import base64
 import datetime as dt
 import logging
 import signal
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from sklearn_sandbox import pki
+from sklearn_sandbox.knative import reconciler as knative
 from sklearn_sandbox.kserve import (
     admission,
+    children,
     client,
     faults,
     reconciler,
@@ -28,6 +31,7 @@ from sklearn_sandbox.kserve import (
 )
 
 WORKERS = 4
+Work = Callable[[tuple[str, str]], Awaitable[None]]
 log = logging.getLogger(__name__)
 
 
@@ -40,13 +44,17 @@ async def run(state: Path, port: int, kubeconfig: str, chosen: settings.Settings
     now = _now()
     authority = pki.ensure_authority(state / "pki", now)
     pair = pki.ensure_server(authority, "kserve-webhooks", now)
-    queue, misbehaviour = workqueue.WorkQueue(), faults.Faults()
+    queue, knative_queue, misbehaviour = workqueue.WorkQueue(), workqueue.WorkQueue(), faults.Faults()
     async with client.connect(kubeconfig) as api:
-        known = stores.Stores(api, queue.add)
-        worker = reconciler.Reconciler(api, known, misbehaviour, queue.add_later, _now, chosen)
+        known = stores.Stores(api, queue.add, knative_queue.add)
+        writer = children.Children(api, known)
+        workers: list[tuple[Work, workqueue.WorkQueue]] = [
+            (reconciler.Reconciler(api, known, misbehaviour, queue.add_later, _now, chosen, writer).reconcile, queue),
+            (knative.Reconciler(api, known, writer, _now).reconcile, knative_queue),
+        ]
         app = server.application(api, misbehaviour, lambda: known.synced and registered.is_set())
         async with server.serving(app, port, pair):
-            work = asyncio.create_task(_work(api, known, worker, queue, port, authority, registered, stopping))
+            work = asyncio.create_task(_work(api, known, workers, port, authority, registered, stopping))
             stop = asyncio.create_task(stopping.wait())
             await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
             stop.cancel()
@@ -63,8 +71,7 @@ def _now() -> dt.datetime:
 async def _work(
     api: client.Client,
     known: stores.Stores,
-    worker: reconciler.Reconciler,
-    queue: workqueue.WorkQueue,
+    workers: list[tuple[Work, workqueue.WorkQueue]],
     port: int,
     authority: pki.Authority,
     registered: asyncio.Event,
@@ -75,8 +82,8 @@ async def _work(
         await _register(api, port, authority, stopping)
         registered.set()
         log.info("webhooks are registered at port %d", port)
-        for _ in range(WORKERS):
-            group.create_task(_worker(worker, queue))
+        for work, queue in workers * WORKERS:
+            group.create_task(_worker(work, queue))
 
 
 async def _register(api: client.Client, port: int, authority: pki.Authority, stopping: asyncio.Event) -> None:
@@ -92,12 +99,12 @@ async def _register(api: client.Client, port: int, authority: pki.Authority, sto
                 await client.pause(stopping, 0.5)
 
 
-async def _worker(worker: reconciler.Reconciler, queue: workqueue.WorkQueue) -> None:
+async def _worker(work: Work, queue: workqueue.WorkQueue) -> None:
     while True:
         key = await queue.take()
         failed = True
         try:
-            await worker.reconcile(key)
+            await work(key)
             failed = False
         except client.ApiError as error:
             log.log(logging.DEBUG if error.status == 409 else logging.WARNING, "%s/%s: %s", *key, error)

@@ -49,6 +49,22 @@ class Children:
             return None
         return await self._apply(client.ROUTES, self._stores.routes, wanted)
 
+    async def knative_service(self, service: Json, wanted: Json) -> Json | None:
+        """The Knative Service as it now is; None where the InferenceService is stopped and it is gone."""
+        if names.stopped(service):
+            await self._delete(client.KNATIVE_SERVICES, service, wanted["metadata"]["name"])
+            return None
+        return await self._apply(client.KNATIVE_SERVICES, self._stores.knative_services, wanted)
+
+    async def apply_route(self, wanted: Json) -> Json:
+        return await self._apply(client.ROUTES, self._stores.routes, wanted)
+
+    async def apply_deployment(self, wanted: Json) -> Json:
+        return await self._apply(client.DEPLOYMENTS, self._stores.deployments, wanted)
+
+    async def apply_service(self, wanted: Json) -> Json:
+        return await self._apply(client.CORE_SERVICES, self._stores.core_services, wanted)
+
     async def remove_orphans(self, service: Json, expected: set[str]) -> None:
         """Predictors that the spec no longer names. Their autoscalers stay, as with KServe, until the owner goes."""
         namespace = service["metadata"]["namespace"]
@@ -80,6 +96,8 @@ class Children:
             await self._apply(client.AUTOSCALERS, self._stores.autoscalers, wanted.autoscaler)
 
     async def _apply(self, resource: client.Resource, known: Store, wanted: Json) -> Json:
+        """Without what is empty: it is not stored, and so the same again would be a write."""
+        wanted = {**wanted, "metadata": {name: said for name, said in wanted["metadata"].items() if said}}
         key = client.key_of(wanted)
         live, place = known.get(key), (resource.plural, *key)
         digest = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
@@ -97,6 +115,7 @@ class Children:
             client.CORE_SERVICES: self._stores.core_services,
             client.AUTOSCALERS: self._stores.autoscalers,
             client.ROUTES: self._stores.routes,
+            client.KNATIVE_SERVICES: self._stores.knative_services,
         }[resource]
         namespace = service["metadata"]["namespace"]
         live = known.get((namespace, name))
@@ -106,7 +125,7 @@ class Children:
 
 
 def _generation(live: Json) -> int:
-    """Autoscalers have none, then the version of the object has to do; its status changes seldom."""
+    """Autoscalers and Services have none, then the version of the object has to do; they change seldom."""
     metadata = live["metadata"]
     return int(metadata.get("generation") or metadata["resourceVersion"])
 

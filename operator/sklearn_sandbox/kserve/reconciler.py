@@ -17,6 +17,7 @@ from sklearn_sandbox.kserve import (
     client,
     conditions,
     events,
+    knative,
     names,
     routes,
     runtimes,
@@ -41,10 +42,11 @@ class Reconciler:
         again: Callable[[Key, float], None],
         now: Callable[[], dt.datetime],
         settings: settings_module.Settings,
+        writer: children.Children,
     ) -> None:
         self._api, self._stores, self._faults, self._again, self._now = api, stores, faults, again, now
         self._settings = settings
-        self._children = children.Children(api, stores)
+        self._children = writer
         self._events = events.Recorder(api)
 
     async def reconcile(self, key: Key) -> None:
@@ -64,18 +66,23 @@ class Reconciler:
         reported["deploymentMode"] = names.deployment_mode(service)
         if known.get(conditions.READY) is None:
             known.start()
-        if reported["deploymentMode"] == names.KNATIVE:
+        serverless = reported["deploymentMode"] == names.KNATIVE
+        if serverless and not self._settings.knative:
             await self._reject_knative(service, reported, known)
             return
         try:
-            if not await self._predictor(service, reported, known):
+            work = self._knative_predictor if serverless else self._predictor
+            if not await work(service, reported, known):
                 return
         except (runtimes.InvalidSpec, workload.Unsupported, client.ApiError) as error:
             await self._events.record(service, "Warning", "InternalError", str(error), self._time())
             await self._write(service, reported, known)
             raise
         _mark_stopped(service, known)
-        await self._ingress(service, reported, known)
+        if serverless:
+            _knative_ingress(service, reported, known)
+        else:
+            await self._ingress(service, reported, known)
         await self._write(service, reported, known)
 
     async def _finalizer(self, service: Json, *, wanted: bool) -> Json:
@@ -122,6 +129,33 @@ class Reconciler:
         url = names.component_url(built.name, service["metadata"]["namespace"])
         status.from_deployment(reported, known, deployment, url)
         if status.from_pods(reported, known, self._stores.pods_of(service, built.name)):
+            return True
+        self._again(client.key_of(service), 1.0)
+        return False
+
+    async def _knative_predictor(self, service: Json, reported: Json, known: conditions.Conditions) -> bool:
+        """False: nothing may be said yet, another look is on its way."""
+        chosen = self._runtime(service, service["spec"]["predictor"], reported)
+        before = (reported.get("components") or {}).get("predictor") or {}
+        try:
+            wanted = knative.build(service, chosen, before)
+        except runtimes.InvalidSpec as error:
+            status.invalid(reported, error.reason, error.info)
+            raise
+        try:
+            live = await self._children.knative_service(service, wanted)
+        except client.ApiError as error:
+            status.failed(reported, known, str(error))
+            raise
+        if live is None:
+            _stop(reported, known)
+            return True
+        found = live.get("status") or {}
+        component = knative.propagate(reported, known, found)
+        latest = component.get("latestCreatedRevision")
+        broken = any(item["status"] == "False" for item in found.get("conditions") or [])
+        pods, current = self._stores.pods_of_revision(service, latest), latest == component.get("latestReadyRevision")
+        if status.from_pods(reported, known, pods, current=current, broken=broken):
             return True
         self._again(client.key_of(service), 1.0)
         return False
@@ -229,6 +263,17 @@ class Reconciler:
 
     def _time(self, seconds: int = 0) -> str:
         return (self._now() + dt.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _knative_ingress(service: Json, reported: Json, known: conditions.Conditions) -> None:
+    """Without Istio's VirtualService: the route that Knative made is the only one, from outside and from within."""
+    if names.stopped(service):
+        known.set(conditions.INGRESS, "False", "Stopped")
+        return
+    knative.across(known)
+    url = ((reported.get("components") or {}).get("predictor") or {}).get("url", "")
+    if url:
+        status.addresses(reported, known, url.removeprefix("http://"), url.removeprefix("http://"))
 
 
 def _stop(reported: Json, known: conditions.Conditions) -> None:

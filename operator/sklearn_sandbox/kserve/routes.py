@@ -1,12 +1,13 @@
 """The HTTPRoute of an InferenceService in Standard mode, as KServe writes it with Gateway API.
 
 Only canaries that the status calls ready have a weight, the stable predictor has what they leave of 100. A backend of
-weight 0 stays in the list. Without `spec.canary` there is one backend and no weight.
+weight 0 stays in the list. Without `spec.canary` there is one backend.
 
 Not played: the second route for the predictor's own host, the headers that tell name and namespace, and the matches of
 paths, of which all lead to the same place here.
 
-Invariant: pure. A canary that is not in the reported statuses gets nothing.
+Invariant: pure. A canary that is not in the reported statuses gets nothing. What the schema would fill in is written
+out: applying the same again would otherwise be a write.
 """
 
 from __future__ import annotations
@@ -55,18 +56,17 @@ def build(service: Json, reported: Sequence[Json]) -> Json:
 
 
 def backends(name: str, spec: Json, reported: Sequence[Json]) -> list[Json]:
-    stable = _backend(names.predictor(name, spec["predictor"].get("name") or ""))
+    stable = names.predictor(name, spec["predictor"].get("name") or "")
     canaries = spec.get("canary") or []
     if not canaries:
-        return [stable]
+        return [_backend(stable, 1)]
     ready = {status["name"] for status in reported if status["ready"]}
     chosen = [canary for canary in canaries if canary["predictor"]["name"] in ready]
     left = 100 - sum(canary["trafficPercent"] for canary in chosen)
     weighted = [
-        {**_backend(names.predictor(name, canary["predictor"]["name"])), "weight": canary["trafficPercent"]}
-        for canary in chosen
+        _backend(names.predictor(name, canary["predictor"]["name"]), canary["trafficPercent"]) for canary in chosen
     ]
-    return [{**stable, "weight": left}, *weighted]
+    return [_backend(stable, left), *weighted]
 
 
 def refusal(route: Json | None) -> tuple[str, str] | None:
@@ -82,5 +82,5 @@ def refusal(route: Json | None) -> tuple[str, str] | None:
     return None
 
 
-def _backend(name: str) -> Json:
-    return {"kind": "Service", "name": name, "port": PORT}
+def _backend(name: str, weight: int) -> Json:
+    return {"group": "", "kind": "Service", "name": name, "port": PORT, "weight": weight}

@@ -45,14 +45,20 @@ def failed(status: Json, known: conditions.Conditions, text: str) -> None:
     known.set(conditions.PREDICTOR, "False", "ReconcileFailed", text)
 
 
-def from_pods(status: Json, known: conditions.Conditions, pods: Sequence[Json]) -> bool:
-    """modelStatus; of the pods only the newest is looked at. False: look again in a second, write nothing now."""
+def from_pods(
+    status: Json, known: conditions.Conditions, pods: Sequence[Json], *, current: bool = True, broken: bool = False
+) -> bool:
+    """modelStatus; of the pods only the newest is looked at. False: look again in a second, write nothing now.
+
+    Of Knative: `current`, the latest created Revision is the latest ready one; `broken`, something of it is False.
+    """
     model = status.setdefault("modelStatus", {"transitionStatus": ""})
     model["copies"] = {"failedCopies": 0}
     if ready := sum(map(_is_ready, pods)):
         model["copies"]["totalCopies"] = ready
     if not pods:
-        _target(model, "Pending")
+        # At zero it stays Pending for ever, though Ready.
+        _target(model, "FailedToLoad" if broken else "Pending")
         return True
     newest = newest_first(pods)[0].get("status") or {}
     initializer = _container(newest.get("initContainerStatuses"), names.INITIALIZER)
@@ -65,7 +71,7 @@ def from_pods(status: Json, known: conditions.Conditions, pods: Sequence[Json]) 
         if failure := _failure(initializer):
             _target(model, "FailedToLoad", failure)
             return True
-    if known.status(conditions.READY) == "True":
+    if known.status(conditions.READY) == "True" and current:
         # Here a broken new version hides behind the old pods that still serve.
         _target(model, "Loaded")
         return True

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from sklearn_sandbox.knative import names as knative
 from sklearn_sandbox.kserve import client, names, store
 from sklearn_sandbox.kserve.names import Json
 
@@ -17,14 +18,19 @@ Key = tuple[str, str]
 
 
 class Stores:
-    def __init__(self, api: client.Client, wake: Callable[[Key], None]) -> None:
-        self._wake = wake
+    def __init__(
+        self, api: client.Client, wake: Callable[[Key], None], wake_knative: Callable[[Key], None] = lambda key: None
+    ) -> None:
+        """Called with InferenceServices and with Knative Services to look at."""
+        self._wake, self._wake_knative = wake, wake_knative
         ours = names.ISVC_LABEL
         self.services = store.Store(api, client.SERVICES, self._service)
         self.deployments = store.Store(api, client.DEPLOYMENTS, self._owned, ours)
         self.core_services = store.Store(api, client.CORE_SERVICES, self._owned, ours)
         self.autoscalers = store.Store(api, client.AUTOSCALERS, lambda old, new: None, ours)
         self.routes = store.Store(api, client.ROUTES, self._owned)
+        self.knative_services = store.Store(api, client.KNATIVE_SERVICES, self._knative_service)
+        self.revisions = store.Store(api, client.REVISIONS, self._owned)
         self.pods = store.Store(api, client.PODS, self._pod, ours)
         self.namespaced = store.Store(api, client.RUNTIMES, self._runtime("servingRuntimeName"))
         self.cluster = store.Store(api, client.CLUSTER_RUNTIMES, self._runtime("clusterServingRuntimeName"))
@@ -34,7 +40,7 @@ class Stores:
         """InferenceServices last: by the time they come, the rest is known."""
         return [
             self.cluster, self.namespaced, self.pods, self.autoscalers, self.core_services, self.deployments,
-            self.routes, self.services,
+            self.routes, self.revisions, self.knative_services, self.services,
         ]  # fmt: skip
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -56,17 +62,32 @@ class Stores:
         label, namespace = names.app_label(predictor_name), service["metadata"]["namespace"]
         return [pod for pod in self.pods.all(namespace) if names.labels_of(pod).get("app") == label]
 
+    def pods_of_revision(self, service: Json, revision: str | None) -> list[Json]:
+        namespace = service["metadata"]["namespace"]
+        return [pod for pod in self.pods.all(namespace) if names.labels_of(pod).get(knative.REVISION) == revision]
+
     def _service(self, old: Json | None, new: Json | None) -> None:
         thing: Any = new or old
         self._wake(client.key_of(thing))
 
+    def _knative_service(self, old: Json | None, new: Json | None) -> None:
+        thing: Any = new or old
+        self._wake_knative(client.key_of(thing))
+        self._owned(old, new)
+
     def _owned(self, old: Json | None, new: Json | None) -> None:
         thing: Any = new or old
+        self._of_knative(thing)
         for owner in thing["metadata"].get("ownerReferences") or []:
             if owner["kind"] == "InferenceService" and owner.get("controller"):
                 self._wake((thing["metadata"]["namespace"], owner["name"]))
 
+    def _of_knative(self, thing: Json) -> None:
+        if name := names.labels_of(thing).get(knative.SERVICE):
+            self._wake_knative((thing["metadata"]["namespace"], name))
+
     def _pod(self, old: Json | None, new: Json | None) -> None:
+        self._of_knative(new or old or {})
         if old is None or new is None:
             return
         field = "initContainerStatuses"

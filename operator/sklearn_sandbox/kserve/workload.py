@@ -48,11 +48,16 @@ class Unsupported(Exception):
     """Something no status field tells; an event does."""
 
 
+def pod(service: Json, predictor: Json, runtime: runtimes.Chosen) -> tuple[Json, Json]:
+    """What every form of it has in common: the metadata of the children, and the pod's spec."""
+    name = names.predictor(service["metadata"]["name"], predictor.get("name") or "")
+    return _metadata(service, predictor, runtime.spec, name), _pod(service, predictor, runtime)
+
+
 def build(service: Json, predictor: Json, runtime: runtimes.Chosen) -> Workload:
     """The children of one predictor of the InferenceService (its own, or a canary's)."""
-    name = names.predictor(service["metadata"]["name"], predictor.get("name") or "")
-    metadata = _metadata(service, predictor, runtime.spec, name)
-    pod = _pod(service, predictor, runtime)
+    metadata, spec = pod(service, predictor, runtime)
+    name = metadata["name"]
     deployment = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -61,7 +66,7 @@ def build(service: Json, predictor: Json, runtime: runtimes.Chosen) -> Workload:
             "selector": {"matchLabels": {"app": names.app_label(name)}},
             "template": {
                 "metadata": {"labels": metadata["labels"], "annotations": metadata["annotations"]},
-                "spec": pod,
+                "spec": spec,
             },
             **_strategy(predictor),
         },
@@ -72,7 +77,7 @@ def build(service: Json, predictor: Json, runtime: runtimes.Chosen) -> Workload:
     return Workload(
         name=name,
         deployment=deployment,
-        service=_service(metadata, name, pod),
+        service=_service(metadata, name, spec),
         autoscaler=_autoscaler(metadata, name, predictor) if scaler == "hpa" else None,
     )
 

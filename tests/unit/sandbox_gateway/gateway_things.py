@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sklearn_sandbox.gateway import proxying, table
+from sklearn_sandbox.gateway import activator, proxying, table
 
 Json = dict[str, Any]
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -21,8 +21,9 @@ def route(*backends: tuple[str, int], **rule: Any) -> Json:
     return {"metadata": metadata, "spec": {"rules": [{"backendRefs": refs, **rule}]}}
 
 
-def service(name: str, address: str | None) -> Json:
-    notes = {"sandbox.sklearn-operator.io/address": address} if address else {}
+def service(name: str, address: str | None, scales: str | None = None) -> Json:
+    said = {"address": address, "scales": scales}
+    notes = {f"sandbox.sklearn-operator.io/{key}": text for key, text in said.items() if text}
     return {"metadata": {"name": name, "namespace": "default", "uid": name, "annotations": notes}}
 
 
@@ -51,11 +52,23 @@ async def served(handler: Handler) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
+class Scales:
+    """In place of the API server: what Deployments were scaled to."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, int]] = []
+
+    async def call(self, method: str, path: str, body: Json, kind: str) -> Json:
+        self.asked.append((path.split("/")[-2], body["spec"]["replicas"]))
+        return {}
+
+
 @asynccontextmanager
-async def opened(known: table.Table) -> AsyncIterator[str]:
+async def opened(known: table.Table, scales: activator.Activator | None = None) -> AsyncIterator[str]:
     """The URL of the gateway's door for `KEY`."""
+    scales = scales or activator.Activator(Scales(), known, 30, lambda: 0.0)
     async with proxying.client() as session:
-        runner = web.ServerRunner(proxying.server(proxying.Door(KEY, known, session)), shutdown_timeout=5)
+        runner = web.ServerRunner(proxying.server(proxying.Door(KEY, known, session, scales)), shutdown_timeout=5)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         try:

@@ -19,15 +19,15 @@ def given(*canary: tuple[str, int], **predictor: object) -> Json:
     return isvc
 
 
-def shares(isvc: Json, *ready: str) -> dict[str, int | None]:
+def shares(isvc: Json, *ready: str) -> dict[str, int]:
     reported = canaries.statuses(isvc["spec"], dict.fromkeys(ready, 1))
     found = routes.build(isvc, reported)["spec"]["rules"][0]["backendRefs"]
-    return {backend["name"]: backend.get("weight") for backend in found}
+    return {backend["name"]: backend["weight"] for backend in found}
 
 
-def test_without_canaries_there_is_one_backend_and_no_weight() -> None:
-    assert shares(given()) == {STABLE: None}
-    assert shares(service()) == {"digits-predictor": None}
+def test_without_canaries_there_is_one_backend() -> None:
+    assert shares(given()) == {STABLE: 1}
+    assert shares(service()) == {"digits-predictor": 1}
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_without_canaries_there_is_one_backend_and_no_weight() -> None:
     ],
 )
 def test_only_ready_canaries_have_a_weight(
-    canary: list[tuple[str, int]], ready: list[str], expected: dict[str, int | None]
+    canary: list[tuple[str, int]], ready: list[str], expected: dict[str, int]
 ) -> None:
     assert shares(given(*canary), *ready) == expected
 
