@@ -112,16 +112,9 @@ def everything(town: towns.Town) -> dict[str, Any]:
 
 def looked_again(town: towns.Town) -> None:
     """Waits until the operator has passed over the model once more: an annotation nobody uses wakes it up."""
-    before = passes(town)
+    before = town.operator.passes()
     town.kubectl("annotate", "skm", MODEL, "--overwrite", f"example.com/look={before:.0f}")
-    waiting.wait_for("another pass", lambda: passes(town) > before, 30)
-
-
-def passes(town: towns.Town) -> float:
-    port = town.operator.environment["SKLEARN_OPERATOR_HEALTH_PORT"]
-    text = town.world.text(f"http://127.0.0.1:{port}/metrics")
-    [value] = re.findall(r"^sklearn_operator_reconcile_seconds_count (\S+)$", text, re.MULTILINE)
-    return float(value)
+    waiting.wait_for("another pass", lambda: town.operator.passes() > before, 30)
 
 
 def test_applying_the_same_file_again_writes_nothing(digits: towns.Town) -> None:

@@ -195,11 +195,21 @@ class Operator:
 
     def actions(self, kind: str) -> int:
         """How many actions of that kind it has carried out since it was started."""
+        return self._counted(f'sklearn_operator_actions_total{{action="{kind}"}} ')
+
+    def passes(self) -> int:
+        """How many passes it has made since it was started."""
+        return self._counted("sklearn_operator_reconcile_seconds_count ")
+
+    def _counted(self, prefix: str) -> int:
         port = self.environment["SKLEARN_OPERATOR_HEALTH_PORT"]
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
             lines = answer.read().decode().splitlines()
-        prefix = f'sklearn_operator_actions_total{{action="{kind}"}} '
         return sum(int(float(line.removeprefix(prefix))) for line in lines if line.startswith(prefix))
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
 
     def alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
