@@ -100,7 +100,8 @@ def _reconcile(seen: observed.Observed, spec: api.SklearnModelSpec, settings: Se
     )
     status = report.status(situation)
     known = deploying.stamp(known, answering, status, seen.model, draft, unserved=spec.serving is None)
-    if spec.serving is None or verdict.live:
+    # What a version answered, a request or a slot, is known by it alone until the report of it went out.
+    if status == seen.model.status and (spec.serving is None or verdict.live):
         keep = _needed(seen, answering, target, choice.waiting) | gates.needed(known) | {spec.rollout.version or ""}
         _prune(known, spec, keep, draft)
     return _finish(draft, seen.model, status)
