@@ -25,7 +25,7 @@ STAGES = (
     _stage("a rollout in steps and its pods", "A steps", "B crash wrong errs hiccup"),
     _stage("a rollout in steps and its objects", "A steps", "B bad remove meddle sick die"),
     _stage("a rollout in steps and its users", "A steps", "B A steps env suspend pin1 pin2 unserved"),
-    _stage("a rollout in steps that is not waited for", "A steps short", "B retrain delete"),
+    _stage("a rollout in steps that is not waited for", "A steps short", "B delete"),
     _stage("pins and approvals", "A manual", "B approve pin1 pin2 bad crash"),
     _stage("gates", "A", "B bad ungated wrong"),
     _stage("a deletion", "A", "B delete die silence vanish remove write"),
