@@ -102,7 +102,7 @@ lint() {
 # Each environment collects what it can import. That generated files (CRDs, pipelines, catalogue) are what their
 # sources say is a test among these.
 operator_units() {
-    tests 'unit tests and scenarios' "$bin/python" tests/unit tests/scenarios \
+    tests 'unit tests and scenarios' "$bin/python" tests/unit tests/scenarios tests/model_check \
         --ignore=tests/unit/steps --ignore=tests/unit/runtime_server
 }
 

@@ -73,7 +73,7 @@ def observed(scenario: Mapping[str, Any]) -> facts.Observed:
     by_name = {version.name: version for version in known}
     serving_seen = _serving(seen.get("serving"), model, by_name)
     if words.get("reported"):
-        model = _reported(model, known, serving_seen, wish)
+        model = _reported(model, known, serving_seen, wish, up=words["reported"] != "nothing up")
     questions = inquiry.questions(model, known, None, None, None, settings.Settings())
     return facts.Observed(
         model=model,
@@ -272,7 +272,7 @@ def _bare_service(model: Any, name: str) -> dict[str, Any]:
     }
 
 
-def _reported(model: Any, known: Any, serving_seen: Any, wish: str) -> Any:
+def _reported(model: Any, known: Any, serving_seen: Any, wish: str, *, up: bool) -> Any:
     """The model with the status that a former pass would have written."""
     target = versions.serving_target(known, wish)
     train_only = model.spec.get("serving") is None
@@ -282,7 +282,7 @@ def _reported(model: Any, known: Any, serving_seen: Any, wish: str) -> Any:
         now=NOW,
         wanted=versions.wanted(known, wish),
         target=target,
-        answering=target.name if target and not train_only else None,
+        answering=target.name if target and up and not train_only else None,
         train_only=train_only,
         service=serving_seen.service,
     )

@@ -107,8 +107,11 @@ def _reconcile(seen: observed.Observed, spec: api.SklearnModelSpec, settings: Se
     )
     status = report.status(situation)
     known = deploying.stamp(known, answering, status, seen.model, draft, unserved=spec.serving is None)
-    if spec.serving is None or verdict.live:
-        keep = _needed(seen, answering, target, choice.waiting) | gates.needed(known) | {spec.rollout.version or ""}
+    # What a version answered, a request or a slot, is known by it alone until the report of it went out.
+    if status == seen.model.status:
+        back = None if verdict.live else rollout.fallback(known, spec, target)
+        keep = _needed(seen, answering, target, choice.waiting, back)
+        keep |= gates.needed(known) | {spec.rollout.version or ""}
         _prune(known, spec, keep, draft)
     return _finish(draft, seen.model, status)
 
@@ -218,6 +221,7 @@ def _prune(
 def _needed(seen: observed.Observed, answering: str | None, *chosen: observed.Version | None) -> frozenset[str]:
     """Versions whose artifacts a pod may still have to load, or go back to."""
     names = [answering, _reported(seen.model), serving.carried_version(seen.serving.service)]
+    names += seen.serving.ready_versions
     names += [version.name for version in chosen if version is not None]
     return frozenset(name for name in names if name)
 

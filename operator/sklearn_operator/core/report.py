@@ -242,7 +242,9 @@ def _shown_version(s: Situation) -> observed.Version | None:
 def _candidate(s: Situation) -> str | None:
     if s.waiting is not None:
         return s.waiting.name
-    rolling = s.target is not None and not s.train_only and s.answering not in (None, s.target.name)
+    # A share is on trial whether or not the old version still answers: by this name its step is known again.
+    beside = s.answering is not None or bool(s.rollout)
+    rolling = s.target is not None and not s.train_only and beside and s.answering != s.target.name
     return s.target.name if rolling and s.target else None
 
 

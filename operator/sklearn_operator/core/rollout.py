@@ -97,7 +97,7 @@ def newly_approved(known: Sequence[observed.Version], model: observed.Model) -> 
 
 
 def fallback(
-    known: Sequence[observed.Version], spec: api.SklearnModelSpec, failed: observed.Version
+    known: Sequence[observed.Version], spec: api.SklearnModelSpec, failed: observed.Version | None
 ) -> observed.Version | None:
     """The version to go back to when ``failed`` does not come up; None where there is none."""
     serving = serving_hash(spec)
@@ -108,7 +108,7 @@ def fallback(
             if one.phase == "Succeeded"
             and one.status.get("servedAt")
             and not one.deleting
-            and one.name != failed.name
+            and (failed is None or one.name != failed.name)
             and not _given_up(one, serving)
         ]
     )
