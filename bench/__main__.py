@@ -12,13 +12,13 @@ from typing import Any
 
 from rich import console
 
-from bench import clones, figures, idle, latency, memory, rollout, scale, timeline, training, tuning
+from bench import clones, figures, idle, latency, memory, rollout, scale, serving, timeline, training, tuning
 from bench import place as places
 from sklearn_sandbox import errors
 
-PARTS = ("latency", "writes", "idle", "rollout", "scale", "training", "tuning", "memory")
+PARTS = ("latency", "writes", "idle", "rollout", "scale", "training", "tuning", "memory", "serving")
 #: Those that need no cluster.
-ALONE = {"tuning", "memory"}
+ALONE = {"tuning", "memory", "serving"}
 
 
 def main() -> int:
@@ -47,7 +47,9 @@ def _options() -> argparse.Namespace:
         prog="python -m bench", description="Measure the operator in a sandbox of its own."
     )
     parser.add_argument("part", nargs="?", choices=(*PARTS, "all"), default="all", help="what to measure")
-    parser.add_argument("--runs", type=int, default=5, help="lives of a model per layout, turns of tuning (5)")
+    parser.add_argument(
+        "--runs", type=int, default=5, help="lives of a model per layout, turns of tuning and serving (5)"
+    )
     parser.add_argument("--rest", type=float, default=60.0, help="seconds at rest (60)")
     parser.add_argument("--models", type=int, default=1000, help="settled models at a restart (1000)")
     parser.add_argument("--restarts", type=int, default=3, help="restarts with all of them (3)")
@@ -71,6 +73,9 @@ def _measure(parts: set[str], options: argparse.Namespace, out: console.Console)
     if "memory" in parts:
         out.print("a file of 1 GB, and the same without the operator")
         yield from memory.measure()
+    if "serving" in parts:
+        out.print("a served model under load, and the same in KServe's server and in MLServer")
+        yield from serving.measure(options.runs, out.print)
     if parts - ALONE:
         yield from _sandboxed(parts - ALONE, options, out)
 

@@ -16,7 +16,7 @@ from rich import box, console, table, text
 
 @dataclass(frozen=True)
 class Figure:
-    """``goal`` is the most that it should be; None where the figure only explains another."""
+    """``goal`` is the most that it should be, or with ``at_least`` the least; None where the figure only explains."""
 
     part: str
     what: str
@@ -24,6 +24,7 @@ class Figure:
     samples: tuple[float, ...]
     goal: float | None = None
     note: str = ""
+    at_least: bool = False
 
     @property
     def median(self) -> float:
@@ -31,7 +32,9 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        return None if self.goal is None else self.median <= self.goal
+        if self.goal is None:
+            return None
+        return self.median >= self.goal if self.at_least else self.median <= self.goal
 
     def document(self) -> dict[str, Any]:
         return {
@@ -41,6 +44,7 @@ class Figure:
             "median": self.median,
             "samples": list(self.samples),
             "goal": self.goal,
+            "at least": self.at_least,
             "met": self.met,
             "note": self.note,
         }
@@ -71,7 +75,8 @@ def show(out: console.Console, machine: dict[str, Any], figures: Sequence[Figure
 
 def _cells(figure: Figure) -> list[text.Text]:
     one = len(figure.samples) == 1
-    goal = "" if figure.goal is None else f"<= {_number(figure.goal, figure.unit)}"
+    sign = ">=" if figure.at_least else "<="
+    goal = "" if figure.goal is None else f"{sign} {_number(figure.goal, figure.unit)}"
     style = {True: "green", False: "red", None: ""}[figure.met]
     word = {True: "ok", False: "missed", None: ""}[figure.met]
     return [
@@ -88,4 +93,6 @@ def _cells(figure: Figure) -> list[text.Text]:
 def _number(value: float, unit: str) -> str:
     if unit == "":
         return f"{value:.10g}"
+    if unit == "/s":
+        return f"{value:,.0f}{unit}"
     return f"{value:.1f} {unit}" if unit == "MB" else f"{value:.2f} {unit}"

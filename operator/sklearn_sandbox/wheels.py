@@ -27,7 +27,7 @@ def ensure(package: str, version: str) -> Path:
         unfinished.parent.mkdir(parents=True, exist_ok=True)
         options = ["--target", str(unfinished), "--no-deps", "--only-binary", ":all:"]
         command = [*_installer(), *options, f"{package}=={version}"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=_environment())
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
         if done.returncode != 0:
             raise errors.SandboxError(f"{package} {version} could not be installed: {done.stderr.strip()[-800:]}")
         unfinished.replace(home)
@@ -39,7 +39,7 @@ def system_certificates() -> Path | None:
     return next((path for path in map(Path, BUNDLES) if path.is_file()), None)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """uv brings a list of authorities along; where the machine has its own, that one is meant."""
     own = {"UV_SYSTEM_CERTS": "true"} if system_certificates() is not None else {}
     return {**own, **os.environ}
