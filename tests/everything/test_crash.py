@@ -1,8 +1,8 @@
 """SIGKILL at every write of a model's life, before and after the server carried it out: the end is always the same.
 
-A life is create, change in steps, delete. A first life without a fault numbers its writes; then every number gets two lives in
-which the operator is killed there, once in each part of the life, and started again. Lives run side by side, each in a
-namespace with an operator and a proxy of its own.
+A life is create, change in steps, delete. A first life without a fault numbers its writes; then every number gets two
+lives in which the operator is killed there, once in each part of the life, and started again. Lives run side by side,
+each in a namespace with an operator and a proxy of its own.
 """
 
 from __future__ import annotations

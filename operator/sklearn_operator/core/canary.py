@@ -44,17 +44,20 @@ def beside(
 ) -> observed.Version | None:
     """The version that goes on answering while ``target`` takes over in steps; None: there is nothing to step from.
 
-    A version that served before needs no trial: to go back to it takes one step.
+    A version that served before needs no trial: to go back to it takes one step. A trial whose steps were taken out of
+    the manifest ends by taking over.
     """
     live = seen.serving.service
-    if spec.rollout.canary is None or spec.serving is None or target is None or target.status.get("servedAt"):
+    under_way = serving.share_of(live)
+    begun = under_way is not None and target is not None and under_way.version == target.name
+    if spec.serving is None or target is None or target.status.get("servedAt"):
+        return None
+    if spec.rollout.canary is None and not begun:
         return None
     carried = serving.carried_version(live)
     stable = next((one for one in known if one.name == carried and not one.deleting), None)
     if stable is None or stable.name == target.name or not stable.status.get("artifact"):
         return None
-    under_way = serving.share_of(live)
-    begun = under_way is not None and under_way.version == target.name
     return stable if begun or answering == stable.name else None
 
 
@@ -67,13 +70,14 @@ def move(
     now: datetime,
 ) -> Move:
     """The next thing to do for a rollout in steps."""
-    assert spec.rollout.canary is not None and spec.serving is not None
-    weights = [step.weight for step in spec.rollout.canary.steps]
+    steps = spec.rollout.canary.steps if spec.rollout.canary is not None else ()
+    limit = spec.rollout.canary.max_error_rate if spec.rollout.canary is not None else 1.0
+    weights = [step.weight for step in steps]
     live = serving.share_of(seen.serving.service)
     name = serving.other_name(seen.serving.service)
     if live is None or live.version != target.name:
         return Move(stable, serving.Share(target.name, name, weights[0]), progress=_told(weights, weights[0]))
-    failed = _too_many(seen.serving, target.name, stable.name, spec.rollout.canary.max_error_rate)
+    failed = _too_many(seen.serving, target.name, stable.name, limit)
     if failed is not None:
         return Move(stable, live, failed=failed)
     verdict = serving.share_verdict(seen.serving, live)
@@ -82,7 +86,7 @@ def move(
         gone = before is not None and not serving.available(seen.serving.canary)
         reason = _not_ready(target.name, verdict) if gone else None
         return Move(stable, live, verdict, _told(weights, live.weight, before), reason)
-    pause = next((one.pause for one in spec.rollout.canary.steps if one.weight == live.weight), "0s")
+    pause = next((one.pause for one in steps if one.weight == live.weight), "0s")
     # A pause that was made shorter counts from now; one that was made longer, from the next step.
     until = min(before or _LATE, now + api.parse_duration(pause))
     if now < until or spec.suspend:

@@ -44,7 +44,7 @@ def apply(
         draft.wait(move.look_again)
         return replace(move.verdict, live=False, written=written)
     verdict = replace(serving.verdict(seen.serving, target.name), written=written)
-    if not verdict.live:
+    if not verdict.live or "canary" in desired["spec"]:
         draft.wait(timedelta(seconds=1))
     return verdict
 
@@ -62,8 +62,17 @@ def _desired(
     if move is not None and move.share is not None:
         return serving.manifest(seen.model, spec, move.stable, settings, name, (target, move.share))
     if move is not None and share is not None:
-        name = share.name
-    return serving.manifest(seen.model, spec, target, settings, name)
+        return serving.manifest(seen.model, spec, target, settings, share.name)
+    return serving.manifest(seen.model, spec, target, settings, name, _emptied(seen))
+
+
+def _emptied(seen: observed.Observed) -> tuple[observed.Version, serving.Share] | None:
+    """A candidate that has to leave gets nothing first: KServe removes its pods before it changes the route."""
+    share = serving.share_of(seen.serving.service)
+    version = next((one for one in seen.versions if share is not None and one.name == share.version), None)
+    if share is None or version is None or serving.routed(seen.serving.service, replace(share, weight=0)):
+        return None
+    return version, replace(share, weight=0)
 
 
 def give_up(

@@ -267,6 +267,12 @@ def share_of(service: observed.Json | None) -> Share | None:
     return Share(str(label), str(predictor.get("name") or ""), int(weight)) if label and weight is not None else None
 
 
+def routed(service: observed.Json | None, share: Share) -> bool:
+    """Whether KServe has made the route what the share says."""
+    rows = ((service or {}).get("status") or {}).get("canaryStatuses") or ()
+    return any((row.get("name"), row.get("trafficPercent")) == (share.name, share.weight) for row in rows)
+
+
 def available(deployment: observed.Json | None) -> bool:
     return bool(int(((deployment or {}).get("status") or {}).get("availableReplicas") or 0))
 
@@ -275,9 +281,8 @@ def share_verdict(serving: observed.Serving, share: Share) -> Verdict:
     """Whether the share is in effect: by its pods, by KServe's word on the route, and by a checked prediction."""
     if _settled(serving.canary) == share.version:
         rows = ((serving.service or {}).get("status") or {}).get("canaryStatuses") or ()
-        routed = any((row.get("name"), row.get("trafficPercent")) == (share.name, share.weight) for row in rows)
         ready = any(row.get("name") == share.name and row.get("ready") for row in rows)
-        if serving.canary_proven == share.version and routed and ready:
+        if serving.canary_proven == share.version and routed(serving.service, share) and ready:
             return Verdict(live=True, rolled_out=True)
         reason = "ProbeFailed" if serving.canary_error else "Deploying"
         return Verdict(rolled_out=True, trouble=serving.canary_error, reason=reason)
