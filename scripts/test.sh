@@ -102,7 +102,7 @@ lint() {
 # Each environment collects what it can import. That generated files (CRDs, pipelines, catalogue) are what their
 # sources say is a test among these.
 operator_units() {
-    tests 'unit tests and scenarios' "$bin/python" tests/unit tests/scenarios tests/model_check \
+    tests 'unit tests and scenarios' "$bin/python" tests/unit tests/scenarios \
         --ignore=tests/unit/steps --ignore=tests/unit/runtime_server
 }
 
@@ -137,6 +137,7 @@ fast)
     start_building --only minio
     lint
     operator_units
+    tests 'model check' "$bin/python" tests/model_check
     await_building
     trainer_units
     ;;
@@ -147,10 +148,13 @@ all)
     await_building
     start_beside unit-tests-of-steps-and-serving "$trainer/python" tests/unit/steps tests/unit/runtime_server
     units=$!
+    start_beside model-check "$bin/python" tests/model_check
+    model=$!
     start_beside parts-of-the-sandbox "$bin/python" tests/sandbox
     parts=$!
     tests 'adapters and API server' "$bin/python" tests/contract tests/decoupled
     tests 'whole sandbox' "$bin/python" --durations=25 tests/everything
+    await_beside 'model check' "$model"
     await_beside 'parts of the sandbox' "$parts"
     await_beside 'unit tests of steps and serving' "$units"
     ;;

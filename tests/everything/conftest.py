@@ -18,6 +18,7 @@ from sklearn_sandbox import embedded
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[worlds.World]:
     """Everything but the operator."""
     os.environ["SKLEARN_SANDBOX_AUDIT"] = "1"
+    os.environ["SANDBOX_KNATIVE_IDLE_SECONDS"] = "6"
     home = tmp_path_factory.mktemp("world")
     # Where the images of this world find packages: in one folder, and nowhere else.
     os.environ |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(home / "wheels"), "PIP_CONFIG_FILE": os.devnull}

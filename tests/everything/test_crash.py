@@ -1,6 +1,6 @@
 """SIGKILL at every write of a model's life, before and after the server carried it out: the end is always the same.
 
-A life is create, change in steps, delete. A first life without a fault numbers its writes; then every number gets two
+A life is create, change, delete. A first life without a fault numbers its writes; then every number gets two
 lives in which the operator is killed there, once in each part of the life, and started again. Lives run side by side,
 each in a namespace with an operator and a proxy of its own.
 """
@@ -20,7 +20,7 @@ from everything import worlds
 from faults import proxy as faults
 from sklearn_sandbox import objects
 
-LANES = 4
+LANES = 3
 PARTS = ("create", "change", "delete")
 PATIENCE = 240.0
 When: TypeAlias = Literal["before", "after"]
@@ -41,7 +41,6 @@ def manifest(namespace: str, max_depth: int) -> dict[str, Any]:
             },
             "pipeline": {"layout": "Fused"},
             "serving": {},
-            "rollout": {"canary": {"steps": [{"weight": 50, "pause": "1s"}]}},
         },
     }
 

@@ -14,7 +14,7 @@ from everything import callers, towns
 
 pytestmark = pytest.mark.sandbox
 
-ROUNDS = int(os.environ.get("MARATHON_ROUNDS", "2"))
+ROUNDS = int(os.environ.get("MARATHON_ROUNDS", "1"))
 NAME = "runner"
 
 

@@ -25,7 +25,7 @@ DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 ROUTES = "/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes"
 AUTOSCALERS = "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers"
 CORE = "/api/v1/namespaces/default"
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 
 def inference_service(name: str, version: str = "v1", /, **predictor: Any) -> Json:
