@@ -222,6 +222,7 @@ class Operator:
     def revive(self) -> None:
         """Starts it, after it was killed or for the first time."""
         if self.process is not None:
+            self.kill()
             self.process.wait(10)
         self.start()
         self.wait_ready()
@@ -256,6 +257,8 @@ def operator_environment(world: World, **changes: str) -> dict[str, str]:
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     settings = services.operator_env(world.sandbox)
     settings["SKLEARN_OPERATOR_HEALTH_PORT"] = str(free_port())
+    # The sandbox asks ten times a second, for the one model of a demo; here that would be half of all work.
+    settings |= {"SKLEARN_OPERATOR_KFP_POLL_MIN": "0.3", "SKLEARN_OPERATOR_KFP_POLL_MAX": "0.6"}
     return inherited | settings | {"SKLEARN_SANDBOX": str(world.sandbox.home)} | changes
 
 
@@ -282,8 +285,10 @@ async def behind_proxy(world: World, folder: Path, **changes: str) -> AsyncItera
             **changes,
         )
         running = Operator(environment, folder / "operator.log")
-        yield proxy, running
-        await asyncio.to_thread(running.stop)
+        try:
+            yield proxy, running
+        finally:
+            await asyncio.to_thread(running.stop)
         print(running.log.read_text()[-20_000:] if running.log.exists() else "")
 
 

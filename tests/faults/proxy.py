@@ -1,8 +1,8 @@
 """A proxy between the operator and the three servers it writes to.
 
-Every request passes through here. Requests that write are numbered in the order in which they arrive, whatever server
-they go to; at a chosen number the operator is killed, either before the request is passed on or after the server has
-carried it out and before the answer comes back. Nothing is imagined: the servers are the real ones.
+Every request passes through here. Requests that write are known by a label (server, method, path) and by how often that
+label was passed on before; at chosen ones the operator is killed, either before the request is passed on or after the
+server has carried it out and before the answer comes back. Nothing is imagined: the servers are the real ones.
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ _HOP = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Write:
-    number: int
-    server: str
-    method: str
-    path: str
+    """``nth``: of those with the same label, counted from 1."""
 
-    @property
-    def label(self) -> str:
-        return f"{self.server} {self.method} {self.path}"
+    label: str
+    nth: int
 
     def __str__(self) -> str:
-        return f"{self.number} {self.server} {self.method} {self.path}"
+        return f"{self.label} #{self.nth}"
 
 
 @dataclass
 class Trap:
-    """Kill at write ``number`` (counted from when the trap was set), before or after the server carries it out."""
+    """Kill at this write, or at a later one of its label; before or after the server carries it out.
 
-    number: int
+    A write that was not passed on is not counted: when it comes again, it has the same number.
+    """
+
+    write: Write
     when: Literal["before", "after"]
-    kill: Callable[[], None]
-    sprung: asyncio.Event = field(default_factory=asyncio.Event)
-    at: Write | None = None
+    sprung: bool = False
+
+    def catches(self, write: Write) -> bool:
+        return not self.sprung and write.label == self.write.label and write.nth >= self.write.nth
 
 
 @dataclass
@@ -78,24 +78,27 @@ class Gate:
 
 @dataclass
 class Proxy:
-    """``ports`` by server name; ``writes`` since the last ``reset``; ``reads``: paths of GET requests."""
+    """``ports`` by server name; ``writes`` passed on since the last ``arm``; ``reads``: paths of GET requests.
+
+    ``plain`` makes of a label what is the same in every life. ``killed`` is set when a trap has sprung; until it is
+    cleared no other does, whatever the dead process has still under way.
+    """
 
     upstreams: dict[str, tuple[str, ssl.SSLContext | None]]
     ports: dict[str, int] = field(default_factory=dict)
     writes: list[Write] = field(default_factory=list)
-    trap: Trap | None = None
+    traps: list[Trap] = field(default_factory=list)
+    kill: Callable[[], None] = lambda: None
+    killed: asyncio.Event = field(default_factory=asyncio.Event)
+    plain: Callable[[str], str] = str
     refuse: dict[str, int] = field(default_factory=dict)
     gate: Gate | None = None
     reads: list[str] = field(default_factory=list)
 
-    def reset(self) -> None:
+    def arm(self, traps: list[Trap], kill: Callable[[], None]) -> None:
         self.writes.clear()
-        self.trap = None
-
-    def set(self, number: int, when: Literal["before", "after"], kill: Callable[[], None]) -> Trap:
-        self.reset()
-        self.trap = Trap(number, when, kill)
-        return self.trap
+        self.killed.clear()
+        self.traps, self.kill = traps, kill
 
     async def handle(self, server: str, request: web.Request, session: aiohttp.ClientSession) -> web.StreamResponse:
         if server in self.refuse:
@@ -110,7 +113,7 @@ class Proxy:
             await self.gate.opened.wait()
         trap = self._count(server, request)
         if trap is not None and trap.when == "before":
-            self._spring(trap, request)
+            self._spring(request)
             return web.Response(status=502)
         base, context = self.upstreams[server]
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
@@ -126,24 +129,27 @@ class Proxy:
         ) as answer:
             if trap is not None:
                 await answer.read()
-                self._spring(trap, request)
+                self._spring(request)
                 return web.Response(status=502)
             return await _relay(request, answer)
 
     def _count(self, server: str, request: web.Request) -> Trap | None:
         if request.method not in _WRITES:
             return None
-        write = Write(len(self.writes) + 1, server, request.method, request.path)
-        self.writes.append(write)
-        trap = self.trap
-        if trap is None or trap.sprung.is_set() or write.number != trap.number:
-            return None
-        trap.at = write
+        label = self.plain(f"{server} {request.method} {request.path}")
+        write = Write(label, 1 + sum(one.label == label for one in self.writes))
+        trap = next((trap for trap in self.traps if trap.catches(write)), None)
+        if trap is not None and not self.killed.is_set():
+            trap.sprung = True
+        else:
+            trap = None
+        if trap is None or trap.when == "after":
+            self.writes.append(write)
         return trap
 
-    def _spring(self, trap: Trap, request: web.Request) -> None:
-        trap.kill()
-        trap.sprung.set()
+    def _spring(self, request: web.Request) -> None:
+        self.kill()
+        self.killed.set()
         if request.transport is not None:
             request.transport.abort()
 

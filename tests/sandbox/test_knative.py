@@ -5,6 +5,7 @@ What the tables say of KServe was read in its code (reconcilers/knative, Propaga
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,8 +41,11 @@ def component(lab: Lab, name: str) -> Json:
 
 
 def shares(lab: Lab, name: str) -> dict[str, int]:
-    """Of the traffic that the status tells, by the number of the revision."""
-    return {one["revisionName"][-1]: one["percent"] for one in component(lab, name).get("traffic") or []}
+    """Of the traffic that the status tells, by the number of the revision, which may be in it twice."""
+    found: Counter[str] = Counter()
+    for one in component(lab, name).get("traffic") or []:
+        found[one["revisionName"][-1]] += one["percent"]
+    return dict(found)
 
 
 def rolled_out(lab: Lab, name: str, number: int, **expected: int) -> str:
