@@ -165,8 +165,10 @@ def reap(pid: int) -> None:
 
 
 def _running(one: psutil.Process) -> bool:
-    reap(one.pid)
     try:
-        return one.is_running() and one.status() != psutil.STATUS_ZOMBIE
+        running = one.is_running() and one.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+    if not running:
+        reap(one.pid)  # only now: it may have ended a moment ago, and nobody looks again
+    return running
