@@ -21,6 +21,8 @@ _STRING_OR_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?=\[)')
 _ESCAPES = {"[": "\\u005b", "{": "\\u007b", "$": "\\u0024"}
 _OF_THE_RUN = frozenset({*contract.RUN_FIELDS, "trigger", "trainingHash", "previous"})
 _SERVED = "served"
+#: Equal here is equal in JSON; of a float that is not so.
+_PLAIN = (str, bool, int, type(None))
 _HASHED_TRAINING = {"image", "requirements", "seed"}
 
 
@@ -86,6 +88,8 @@ def _within(small: Any, large: Any) -> bool:
         return all(value == {} or (key in large and _within(value, large[key])) for key, value in small.items())
     if isinstance(small, list) and isinstance(large, list):
         return len(small) == len(large) and all(map(_within, small, large))
+    if type(small) is type(large) and isinstance(small, _PLAIN):
+        return bool(small == large)
     return naming.digest(small) == naming.digest(large)
 
 

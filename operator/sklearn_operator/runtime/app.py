@@ -63,7 +63,7 @@ async def run(settings: OperatorSettings, stop: asyncio.Event, claim_signals: Ca
         for kind in (caching.MODEL, caching.VERSION):
             for key in cache.keys(kind):
                 queue.add(key)
-        transport = _Transport(settings, kubeconfig, cache, queue)
+        transport = _Transport(settings, kubeconfig, cache, queue, lister.revisions)
         await _work(queue, lister, transport, settings.resync_period, state, stop, claim_signals)
 
 
@@ -134,6 +134,7 @@ class _Transport:
         kubeconfig: str | None,
         cache: caching.Cache,
         queue: WorkQueue[observed.ModelKey],
+        listed: Mapping[str, int],
     ) -> None:
         self._namespaces = settings.watched_namespaces()
         kinds = listing.paths(self._namespaces)
@@ -142,7 +143,7 @@ class _Transport:
             key = handlers.key_of(kinds[path], raw)
             return key is None or cache.holds(kinds[path], key, raw)
 
-        self.watches = watches.Watches(list(kinds), known=known)
+        self.watches = watches.Watches(list(kinds), known=known, listed=listed)
         self.started, self.stop = asyncio.Event(), asyncio.Event()
         self._registry = kopf.OperatorRegistry()
         handlers.register(self._registry, cache, queue)

@@ -104,6 +104,7 @@ def settings(*, cluster_wide: bool) -> kopf.OperatorSettings:
     chosen.networking.connect_timeout = 5.0
     chosen.networking.enforce_retry_after = True
     chosen.networking.error_backoffs = _Backoffs()
+    chosen.watching.chunk_size = 500
     chosen.watching.server_timeout = 300
     chosen.watching.client_timeout = 330.0
     # kopf kills the process when it cannot end by itself; our own end, with a word in the log, comes long before.

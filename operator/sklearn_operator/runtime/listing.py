@@ -56,6 +56,8 @@ class Lister:
         self._cache = cache
         self._namespaces: Sequence[str | None] = namespaces or (None,)
         self._metrics = metrics
+        #: At which revision each path was listed last.
+        self.revisions: dict[str, int] = {}
 
     async def prime(self, stop: asyncio.Event) -> None:
         """Lists every kind once; waits, and says so, while that is not possible."""
@@ -99,6 +101,7 @@ class Lister:
         for namespace in self._namespaces:
             self._cache.expect_listing(watched.kind)
             listing = await self._client.snapshot(watched.resource, namespace, watched.selector)
+            self.revisions[watched.resource.path(namespace)] = listing.revision
             found = [(key, raw) for raw in listing.items if (key := handlers.key_of(watched.kind, raw)) is not None]
             news |= self._cache.merge(watched.kind, found, listing.revision, namespace)
         return news

@@ -54,10 +54,15 @@ class Watches:
         paths: Sequence[str],
         clock: Callable[[], float] = time.monotonic,
         known: Callable[[str, Mapping[str, Any]], bool] = lambda path, raw: False,
+        listed: Mapping[str, int] | None = None,
     ) -> None:
-        """``known(path, object)``: kopf need not be told, for this state of the object would wake nobody."""
+        """``known(path, object)``: kopf need not be told, for this state of the object would wake nobody.
+
+        ``listed``: the revisions at which the paths were listed just before, so that kopf may watch from there on.
+        """
         self._clock = clock
         self._known = known
+        self._listed = dict(listed or {})
         self._attended = dict.fromkeys(paths, clock())
         self._asking: dict[str, float] = {}
         self._answers: dict[str, aiohttp.ClientResponse] = {}
@@ -79,15 +84,17 @@ class Watches:
 
     def _response_class(self) -> type[aiohttp.ClientResponse]:
         """kopf begins by listing what was listed just before, and takes a millisecond for each object."""
-        path_of, known = self._path, self._known
+        path_of, known, listed = self._path, self._known, self._listed
 
         class Response(BoundedResponse):
             async def json(self, **options: Any) -> Any:
                 document = await super().json(**options)
                 path = path_of(self.url.path)
-                if path is not None and isinstance(document, dict) and isinstance(document.get("items"), list):
-                    document["items"] = [raw for raw in document["items"] if not known(path, raw)]
-                return document
+                if path is None or not isinstance(document, dict) or not isinstance(document.get("items"), list):
+                    return document
+                if (revision := listed.pop(path, 0)) > 0:  # the watch tells what came after; no further chunk is due
+                    return {**document, "metadata": {"resourceVersion": str(revision)}, "items": []}
+                return {**document, "items": [raw for raw in document["items"] if not known(path, raw)]}
 
         return Response
 

@@ -55,3 +55,21 @@ async def test_a_listing_shows_kopf_only_what_is_new() -> None:
             others = await answer.json()
     assert told == {"metadata": {"resourceVersion": "9"}, "items": [model(8, "iris")]}
     assert len(others["items"]) == 2
+
+
+async def test_the_first_listing_of_a_path_is_the_one_that_was_made_before() -> None:
+    """No further chunk is asked for, and the watch begins where that listing was true: nothing is missed between."""
+
+    async def listing(_: web.Request) -> web.Response:
+        return web.json_response({"metadata": {"resourceVersion": "9", "continue": "more"}, "items": [model(8)]})
+
+    app = web.Application()
+    app.add_routes([web.get(PATH, listing)])
+    watched = watches.Watches([PATH], listed={PATH: 5})
+    async with test_utils.TestServer(app) as server, watched.session(Connection()) as http:
+        told = []
+        for _ in range(2):
+            async with http.get(server.make_url(PATH)) as answer:
+                told.append(await answer.json())
+    assert told[0] == {"metadata": {"resourceVersion": "5"}, "items": []}
+    assert told[1] == {"metadata": {"resourceVersion": "9", "continue": "more"}, "items": [model(8)]}
