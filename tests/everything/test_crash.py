@@ -1,9 +1,9 @@
 """SIGKILL at every write of a model's life, before and after the server carried it out: the end is always the same.
 
-A life is create, change, delete. Two lives without a fault show its writes. Then each of them is met twice in the part
-it belongs to: the operator is killed before the write, started again, and killed after it. A life takes every
-STRIDE-th of them, so that whatever a kill damages has a few undisturbed writes to show itself. Lives run side by side,
-each in a namespace with an operator and a proxy of its own.
+A life is create, change (rolled out in steps), delete. Two lives without a fault show its writes. Then each of them is
+met twice in the part it belongs to: the operator is killed before the write, started again, and killed after it. A life
+takes every STRIDE-th of them, so that whatever a kill damages has a few undisturbed writes to show itself. Lives run
+side by side, each in a namespace with an operator and a proxy of its own.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ def manifest(namespace: str, max_depth: int) -> dict[str, Any]:
             },
             "pipeline": {"layout": "Fused"},
             "serving": {},
+            "rollout": {"canary": {"steps": [{"weight": 50, "pause": "1s"}]}},
         },
     }
 
