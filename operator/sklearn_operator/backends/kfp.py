@@ -164,7 +164,7 @@ async def connect(
     url: str, *, token_file: str | None = None, ca_file: str | None = None, ui_url: str | None = None
 ) -> AsyncIterator[KfpBackend]:
     """A client for the API server at ``url``, which may carry a path prefix. ``ca_file`` adds to the system's CAs."""
-    verify = ssl.create_default_context()
+    verify = ssl.create_default_context() if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if ca_file:
         try:
             verify.load_verify_locations(cafile=ca_file)

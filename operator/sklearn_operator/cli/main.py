@@ -29,6 +29,9 @@ def root(
 @app.command()
 def run() -> None:
     """Run the controller (in cluster, or with a kubeconfig)."""
+    from sklearn_operator.cli import lean
+
+    lean.load()
     from sklearn_operator.cli import run as command
 
     command.run()

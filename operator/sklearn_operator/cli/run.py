@@ -7,7 +7,6 @@ code 1, so that whoever supervises the process starts it again.
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -22,10 +21,6 @@ from sklearn_operator.runtime import watches
 
 _log = logging.getLogger("sklearn_operator")
 
-#: Parsed listings are big trees without cycles. By Python's own thresholds the collector walks them over and over,
-#: which was a third of what a restart with a thousand models costs.
-_COLLECT_AFTER = (50_000, 20, 20)
-
 
 def run() -> None:
     """Run the controller, in a cluster or with a kubeconfig. Settings are SKLEARN_OPERATOR_* environment variables."""
@@ -37,7 +32,6 @@ def run() -> None:
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     logging.getLogger("kopf").setLevel("WARNING")
     logging.getLogger("httpx").setLevel("WARNING")
-    gc.set_threshold(*_COLLECT_AFTER)
     try:
         asyncio.run(_until_stopped(settings))
     except errors.Rejected as refusal:

@@ -7,10 +7,13 @@ of outside systems come along as they are, so that the reconciler can tell a per
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
+
+import orjson
 
 from sklearn_operator.backends import errors, kserve, kubernetes, objects, ports
 from sklearn_operator.core import inquiry, naming, observed, outcomes, serving
@@ -338,6 +341,6 @@ async def _answers(questions: Mapping[str, Awaitable[T]]) -> _Answers[T]:
 
 
 def _identity(deployment: observed.Json | None) -> tuple[str, str]:
-    """Which Deployment it is, and what its pods are."""
-    template = ((deployment or {}).get("spec") or {}).get("template") or {}
-    return str(((deployment or {}).get("metadata") or {}).get("uid")), naming.digest(template)
+    """Which Deployment it is, and what its pods are; compared in this process alone."""
+    template = orjson.dumps(((deployment or {}).get("spec") or {}).get("template"), option=orjson.OPT_SORT_KEYS)
+    return str(((deployment or {}).get("metadata") or {}).get("uid")), hashlib.sha256(template).hexdigest()

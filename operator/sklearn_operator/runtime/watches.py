@@ -88,12 +88,13 @@ class Watches:
 
         class Response(BoundedResponse):
             async def json(self, **options: Any) -> Any:
-                document = await super().json(**options)
                 path = path_of(self.url.path)
+                if self.ok and path is not None and (revision := listed.pop(path, 0)) > 0:
+                    await self.read()
+                    return {"metadata": {"resourceVersion": str(revision)}, "items": []}  # the watch tells the rest
+                document = await super().json(**options)
                 if path is None or not isinstance(document, dict) or not isinstance(document.get("items"), list):
                     return document
-                if (revision := listed.pop(path, 0)) > 0:  # the watch tells what came after; no further chunk is due
-                    return {**document, "metadata": {"resourceVersion": str(revision)}, "items": []}
                 return {**document, "items": [raw for raw in document["items"] if not known(path, raw)]}
 
         return Response

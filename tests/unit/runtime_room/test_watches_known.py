@@ -61,15 +61,20 @@ async def test_the_first_listing_of_a_path_is_the_one_that_was_made_before() -> 
     """No further chunk is asked for, and the watch begins where that listing was true: nothing is missed between."""
 
     async def listing(_: web.Request) -> web.Response:
+        if (status := statuses.pop(0)) != 200:
+            return web.json_response({"kind": "Status", "code": status}, status=status)
         return web.json_response({"metadata": {"resourceVersion": "9", "continue": "more"}, "items": [model(8)]})
+
+    statuses = [503, 200, 200]
 
     app = web.Application()
     app.add_routes([web.get(PATH, listing)])
     watched = watches.Watches([PATH], listed={PATH: 5})
     async with test_utils.TestServer(app) as server, watched.session(Connection()) as http:
         told = []
-        for _ in range(2):
+        for _ in range(3):
             async with http.get(server.make_url(PATH)) as answer:
                 told.append(await answer.json())
-    assert told[0] == {"metadata": {"resourceVersion": "5"}, "items": []}
-    assert told[1] == {"metadata": {"resourceVersion": "9", "continue": "more"}, "items": [model(8)]}
+    assert told[0]["code"] == 503
+    assert told[1] == {"metadata": {"resourceVersion": "5"}, "items": []}
+    assert told[2] == {"metadata": {"resourceVersion": "9", "continue": "more"}, "items": [model(8)]}
