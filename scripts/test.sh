@@ -153,7 +153,7 @@ all)
     start_beside parts-of-the-sandbox "$bin/python" tests/sandbox
     parts=$!
     tests 'adapters and API server' "$bin/python" tests/contract tests/decoupled
-    # Two worlds side by side, a file always in one: they wait as often as they compute.
+    # Two worlds side by side, a file always in one: while one waits, the other computes.
     tests 'whole sandbox' "$bin/python" -n 2 --dist loadfile --durations=25 tests/everything
     await_beside 'model check' "$model"
     await_beside 'parts of the sandbox' "$parts"

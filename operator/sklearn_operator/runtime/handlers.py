@@ -104,6 +104,7 @@ def settings(*, cluster_wide: bool) -> kopf.OperatorSettings:
     chosen.networking.connect_timeout = 5.0
     chosen.networking.enforce_retry_after = True
     chosen.networking.error_backoffs = _Backoffs()
+    # Of its first listing kopf uses nothing (``watches``), so it need not be a long one.
     chosen.watching.chunk_size = 500
     chosen.watching.server_timeout = 300
     chosen.watching.client_timeout = 330.0
