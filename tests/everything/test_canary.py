@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from everything import callers, towns, worlds
+from everything import callers, shares, towns, worlds
 
 pytestmark = pytest.mark.sandbox
-
-#: Of a value that is in no row of iris.
-ODD = [5.1, 3.5, 1.4, 77.7]
 
 
 @pytest.fixture(scope="module")
@@ -29,38 +25,19 @@ def model(name: str, *steps: tuple[int, str], **spec: Any) -> dict[str, Any]:
     return towns.manifest(name, serving={}, rollout={"canary": canary}, **spec)
 
 
-def at(town: towns.Town, name: str, weight: int) -> dict[str, Any]:
-    """The status, once the candidate has that share and the step has begun."""
-
-    def seen() -> dict[str, Any] | None:
-        status = town.status(name)
-        rollout = status.get("rollout") or {}
-        return status if rollout.get("weight") == weight and "nextStepAt" in rollout else None
-
-    return dict(town.expect(f"{weight} % of {name}", seen, 90))
-
-
-def share(caller: callers.Caller, version: str, count: int = 200) -> float:
-    """Of the next answers."""
-    start = len(caller.answers)
-    caller.answered(start + count)
-    since = caller.answers[start : start + count]
-    return since.count(version) / len(since)
-
-
 def test_a_candidate_takes_over_step_by_step(town: towns.Town) -> None:
     town.apply(model("steps", (20, "8s"), (60, "600s"), params={"max_depth": 2}))
     town.settled("steps", "steps-v1")
     with callers.calling(town, "steps", by="url") as caller:
         town.apply(model("steps", (20, "8s"), (60, "600s"), params={"max_depth": 3}))
-        status = at(town, "steps", 20)
+        status = shares.at(town, "steps", 20)
         assert (status["servingVersion"], status["candidateVersion"]) == ("steps-v1", "steps-v2")
         assert town.condition("steps", "Ready")["status"] == "True"
-        second = at(town, "steps", 60)["rollout"]
+        second = shares.at(town, "steps", 60)["rollout"]
         assert second["step"] == 2
         town.operator.kill()
         town.operator.revive()
-        assert share(caller, "steps-v2") == pytest.approx(0.6, abs=0.1)
+        assert shares.share(caller, "steps-v2") == pytest.approx(0.6, abs=0.1)
         assert town.status("steps")["rollout"] == second
         town.apply(model("steps", (20, "8s"), (60, "1s"), params={"max_depth": 3}))
         settled = town.settled("steps", "steps-v2")
@@ -83,25 +60,15 @@ def test_a_candidate_that_refuses_what_the_old_version_answers_is_taken_back(tow
             "pipeline": [{"name": "words", **words}, {"name": "tree", "class": towns.TREE}],
         }
         town.apply(picky)
-        at(town, "picky", 50)
-        assert 0.3 < share(caller, "picky-v2") < 0.7
-        stranger = callers.Caller(town.status("picky")["url"], "picky", row=ODD)
-        stalled = town.expect("taken back", lambda: refused(town, stranger), 60)
+        shares.at(town, "picky", 50)
+        assert 0.3 < shares.share(caller, "picky-v2") < 0.7
+        stranger = callers.Caller(town.status("picky")["url"], "picky", row=shares.ODD)
+        stalled = town.expect("taken back", lambda: shares.refused(town, stranger, "picky"), 60)
         caller.answered_last("picky-v1")
     assert stalled["reason"] == "RolledBack"
     assert "were refused of" in stalled["message"] and "maxErrorRate is 0.01" in stalled["message"]
     assert "canary" not in town.get("isvc", "picky")["spec"]
     assert town.status("picky")["servingVersion"] == "picky-v1"
-
-
-def refused(town: towns.Town, stranger: callers.Caller) -> dict[str, Any] | None:
-    """Asks what the candidate cannot answer; the condition, once somebody has noticed."""
-    try:
-        stranger.ask()
-    except ValueError as error:
-        assert json.loads(str(error).partition(" ")[2])["error"], error
-    row = town.condition("picky", "Stalled")
-    return row if row.get("status") == "True" else None
 
 
 def test_a_candidate_that_never_loads_gets_no_request(hasty: towns.Town) -> None:
@@ -131,12 +98,12 @@ def test_a_pin_ends_a_rollout_at_once_and_its_removal_begins_it_again(town: town
     town.apply(manifest(2))
     town.settled("halted", "halted-v1")
     town.apply(manifest(3))
-    at(town, "halted", 50)
+    shares.at(town, "halted", 50)
     with callers.calling(town, "halted", by="url") as caller:
         town.apply(manifest(3, version="halted-v1"))
         town.settled("halted", "halted-v1")
         caller.answered_last("halted-v1")
         town.apply(manifest(3))
-        at(town, "halted", 50)
-        assert 0.3 < share(caller, "halted-v2") < 0.7
+        shares.at(town, "halted", 50)
+        assert 0.3 < shares.share(caller, "halted-v2") < 0.7
     assert len(town.runs("halted")) == 2

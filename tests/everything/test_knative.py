@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from everything import callers, towns
+from everything import callers, shares, towns
 
 pytestmark = pytest.mark.sandbox
 
@@ -45,3 +45,43 @@ def test_a_model_sleeps_and_a_request_wakes_it(town: towns.Town) -> None:
     assert (status["phase"], status["servingVersion"]) == ("Ready", "sleeper-v1")
     assert town.predict("sleeper", ROW) == [0]
     assert len(pods()) == 1
+
+
+def test_a_candidate_takes_over_in_steps_and_another_is_taken_back(town: towns.Town) -> None:
+    """With requests all the time, and never one for a revision that is not ready."""
+
+    def stepping(depth: int, *steps: tuple[int, str], **spec: Any) -> dict[str, Any]:
+        canary = {"steps": [{"weight": weight, "pause": pause} for weight, pause in steps]}
+        whole = {"source": {"builtin": "iris"}, "split": {"strategy": "None"}}
+        return manifest("walk", depth, rollout={"canary": canary}, data=whole, **spec)
+
+    town.apply(stepping(2, (30, "1s")))
+    town.settled("walk", "walk-v1")
+    with callers.calling(town, "walk", by="url") as caller:
+        town.apply(stepping(3, (30, "600s")))
+        status = shares.at(town, "walk", 30)
+        assert (status["servingVersion"], status["candidateVersion"]) == ("walk-v1", "walk-v2")
+        assert shares.share(caller, "walk-v2") == pytest.approx(0.3, abs=0.1)
+        town.operator.kill()
+        town.operator.revive()
+        town.apply(stepping(3, (30, "1s")))
+        assert "rollout" not in town.settled("walk", "walk-v2")
+        caller.answered_last("walk-v2")
+        picky = stepping(3, (50, "600s"))
+        words = {"class": "sklearn.preprocessing.OneHotEncoder"}
+        picky["spec"]["model"] = {"pipeline": [{"name": "words", **words}, {"name": "tree", "class": towns.TREE}]}
+        town.apply(picky)
+        shares.at(town, "walk", 50)
+        stranger = callers.Caller(town.status("walk")["url"], "walk", row=shares.ODD)
+        stalled = town.expect("taken back", lambda: shares.refused(town, stranger, "walk"), 60)
+        assert stalled["reason"] == "RolledBack" and "were refused of" in stalled["message"]
+        town.expect("whole again", lambda: "canaryTrafficPercent" not in predictor(town), 60)
+        caller.answered_last("walk-v2")
+    assert set(caller.answers) == {"walk-v1", "walk-v2", "walk-v3"}
+    assert town.status("walk")["servingVersion"] == "walk-v2"
+    assert predictor(town)["labels"]["sklearn-operator.io/version"] == "walk-v2"
+    assert len(town.runs("walk")) == 3
+
+
+def predictor(town: towns.Town) -> dict[str, Any]:
+    return dict(town.get("isvc", "walk")["spec"]["predictor"])

@@ -192,11 +192,13 @@ def _serving(words: Mapping[str, Any] | None, model: Any, known: Mapping[str, An
     if words is None:
         return facts.Serving()
     name = words["version"]
-    parsed = spec({"serving": {}})
+    mode = words.get("mode", "Standard")
+    parsed = spec({"serving": {"deploymentMode": mode}})
     version = known.get(name)
     share = _share(words.get("canary"), known)
     letter = words.get("predictor", "")
-    made = serving.manifest(model, parsed, version, settings.Settings(), letter, share) if version else None
+    beside = words.get("beside")
+    made = serving.manifest(model, parsed, version, settings.Settings(), letter, share, beside) if version else None
     service = made or _bare_service(model, name)
     done = bool(words.get("live") or words.get("rolled_out"))
     service["spec"]["predictor"] |= words.get("edited") or {}
@@ -206,7 +208,8 @@ def _serving(words: Mapping[str, Any] | None, model: Any, known: Mapping[str, An
         "conditions": [{"type": kind, "status": "True"} for kind in ("Ready", "PredictorReady", "IngressReady")],
     }
     if "deployed" in words or share is not None:
-        fields = {"f:spec": {"f:canary": {}}} if share is not None else {}
+        shared = {"f:predictor": {"f:canaryTrafficPercent": {}}} if mode == "Knative" else {"f:canary": {}}
+        fields = {"f:spec": shared} if share is not None else {}
         ours = {"manager": naming.FIELD_MANAGER, "operation": "Apply", "fieldsV1": fields}
         ours["time"] = (NOW - seconds(words.get("deployed", "1s"))).strftime("%Y-%m-%dT%H:%M:%SZ")
         service["metadata"]["managedFields"] = [ours]
@@ -227,6 +230,8 @@ def _serving(words: Mapping[str, Any] | None, model: Any, known: Mapping[str, An
         desired = serving.manifest(model, parsed, version, settings.Settings())
         refusal = facts.Refusal(desired, words["refused"]) if desired else None
     canary = _canary(words["canary"], service) if share is not None else {}
+    if mode == "Knative":
+        service["status"] |= _revisions(words)
     return facts.Serving(
         **canary,
         troubles=tuple(
@@ -263,6 +268,24 @@ def _canary(words: Mapping[str, Any], service: dict[str, Any]) -> dict[str, Any]
         "canary_proven": version if state == "ready" else None,
         "traffic": {name: facts.Traffic(*counts) for name, counts in (words.get("counted") or {}).items()},
     }
+
+
+def _revisions(words: Mapping[str, Any]) -> dict[str, Any]:
+    """``routed``: the share that the route gives, where it is not yet the one that is asked for."""
+    canary = words.get("canary") or {}
+    newest = "r2" if canary else "r1"
+    ready = newest if canary.get("state", "ready") == "ready" else "r1"
+    percent = canary.get("routed", canary.get("weight", 100))
+    component = {
+        "latestCreatedRevision": newest,
+        "latestReadyRevision": ready,
+        "latestRolledoutRevision": "r1" if percent < 100 else newest,
+        "traffic": [
+            {"revisionName": ready, "latestRevision": True, "percent": percent},
+            {"revisionName": "r1", "latestRevision": False, "percent": 100 - percent, "tag": "prev"},
+        ],
+    }
+    return {"deploymentMode": "Knative", "components": {"predictor": component}}
 
 
 def _bare_service(model: Any, name: str) -> dict[str, Any]:

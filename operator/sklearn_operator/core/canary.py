@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sklearn_operator import api
-from sklearn_operator.core import observed, serving, times
+from sklearn_operator.core import knative, observed, serving, times
 from sklearn_operator.core.settings import Settings
 
 _ALL = 100
@@ -74,9 +74,9 @@ def move(
     limit = spec.rollout.canary.max_error_rate if spec.rollout.canary is not None else 1.0
     weights = [step.weight for step in steps]
     live = serving.share_of(seen.serving.service)
-    name = serving.other_name(seen.serving.service)
     if live is None or live.version != target.name:
-        return Move(stable, serving.Share(target.name, name, weights[0]), progress=_told(weights, weights[0]))
+        first = _first(seen, spec, target, weights)
+        return Move(stable, first, progress=_told(weights, first.weight))
     failed = _too_many(seen.serving, target.name, stable.name, limit)
     if failed is not None:
         return Move(stable, live, failed=failed)
@@ -97,6 +97,15 @@ def move(
         return Move(stable, None, verdict)
     share = serving.Share(target.name, live.name, following)
     return Move(stable, share, serving.Verdict(), _told(weights, following))
+
+
+def _first(
+    seen: observed.Observed, spec: api.SklearnModelSpec, target: observed.Version, weights: Sequence[int]
+) -> serving.Share:
+    """On Knative nothing, until the revision is ready: until then a share goes to whichever was ready last."""
+    if spec.serving is not None and spec.serving.deployment_mode == knative.MODE:
+        return serving.Share(target.name, "", 0)
+    return serving.Share(target.name, serving.other_name(seen.serving.service), weights[0])
 
 
 def _told(weights: Sequence[int], weight: int, until: datetime | None = None) -> dict[str, Any]:

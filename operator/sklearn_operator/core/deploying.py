@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from sklearn_operator import api
-from sklearn_operator.core import actions, canary, drafts, observed, rollout, serving, version_report
+from sklearn_operator.core import actions, canary, drafts, knative, observed, rollout, serving, version_report
 from sklearn_operator.core.settings import Settings
 
 
@@ -44,7 +44,7 @@ def apply(
         draft.wait(move.look_again)
         return replace(move.verdict, live=False, written=written)
     verdict = replace(serving.verdict(seen.serving, target.name), written=written)
-    if not verdict.live or "canary" in desired["spec"]:
+    if not verdict.live or "canary" in desired["spec"] or "canaryTrafficPercent" in desired["spec"]["predictor"]:
         draft.wait(timedelta(seconds=1))
     return verdict
 
@@ -58,6 +58,8 @@ def _desired(
 ) -> dict[str, Any] | None:
     """A predictor keeps its name for as long as it can: clients inside the cluster know its Service by it."""
     live = seen.serving.service
+    if spec.serving is not None and spec.serving.deployment_mode == knative.MODE:
+        return _revision(seen, spec, target, settings, move)
     name, share = serving.predictor_name(live), serving.share_of(live)
     if move is not None and move.share is not None:
         return serving.manifest(seen.model, spec, move.stable, settings, name, (target, move.share))
@@ -66,10 +68,36 @@ def _desired(
     return serving.manifest(seen.model, spec, target, settings, name, _emptied(seen))
 
 
+def _revision(
+    seen: observed.Observed,
+    spec: api.SklearnModelSpec,
+    target: observed.Version,
+    settings: Settings,
+    move: canary.Move | None,
+) -> dict[str, Any] | None:
+    """In Knative mode a version that comes back is a new revision, which gets nothing before it is ready."""
+    live = seen.serving.service
+    share = serving.share_of(live)
+    if move is not None and move.share is not None:
+        return serving.manifest(seen.model, spec, move.stable, settings, canary=(target, move.share))
+    if move is None and share is not None and (stable := _version(seen, serving.carried_version(live))) is not None:
+        if (emptied := _emptied(seen)) is not None and share.version != target.name:
+            return serving.manifest(seen.model, spec, stable, settings, canary=emptied)
+        if not serving.came_up(seen.serving, target.name):
+            nothing = serving.Share(target.name, "", 0)
+            return serving.manifest(seen.model, spec, stable, settings, canary=(target, nothing))
+    beside = knative.stable(live) if share is not None or serving.carried_version(live) == target.name else None
+    return serving.manifest(seen.model, spec, target, settings, beside=beside)
+
+
+def _version(seen: observed.Observed, name: str | None) -> observed.Version | None:
+    return next((version for version in seen.versions if version.name == name), None)
+
+
 def _emptied(seen: observed.Observed) -> tuple[observed.Version, serving.Share] | None:
     """A candidate that has to leave gets nothing first: KServe removes its pods before it changes the route."""
     share = serving.share_of(seen.serving.service)
-    version = next((one for one in seen.versions if share is not None and one.name == share.version), None)
+    version = _version(seen, share.version) if share is not None else None
     if share is None or version is None or serving.routed(seen.serving.service, replace(share, weight=0)):
         return None
     return version, replace(share, weight=0)

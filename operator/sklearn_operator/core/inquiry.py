@@ -135,8 +135,8 @@ def _share(
     share, stable = serving.share_of(service), serving.carried_version(service)
     version = next((item for item in versions if share is not None and item.name == share.version), None)
     uri = (version.status.get("artifact") or {}).get("uri") if version else None
-    if share is None or stable is None or version is None or not uri:
-        return None
+    if share is None or stable in (None, share.version) or version is None or not uri:
+        return None  # a version that comes back is beside itself
     place = places.place(model, version, settings)
     probe = ProbeQuestion(model.key.name, version.name, "", uri, place) if proven != version.name else None
     return ShareQuestion(model.key.name, version.name, stable, probe)

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from sklearn_operator import api
-from sklearn_operator.core import naming, observed, ownership, places, quantities, times
+from sklearn_operator.core import knative, naming, observed, ownership, places, quantities, times
 from sklearn_operator.core.settings import Settings
 
 PORT = 8080  # of the project's runtime
@@ -43,20 +43,28 @@ def manifest(
     settings: Settings,
     predictor: str = "",
     canary: tuple[observed.Version, Share] | None = None,
+    beside: str | None = None,
 ) -> dict[str, Any] | None:
     """The InferenceService that serves ``version``; None where the model is trained only.
 
     ``predictor``: the name of the predictor, which is in the names of its Deployment and Service. ``canary``: a version
-    that gets a share of the requests.
+    that gets a share of the requests. ``beside``: in Knative mode, what the newest revision was made beside.
     """
     serving = spec.serving
     if serving is None:
         return None
     name = model.key.name
     named = {"name": predictor} if predictor else {}
-    parts: dict[str, Any] = {"predictor": named | _predictor(name, serving, version, settings)}
-    if canary is not None:
-        parts["canary"] = [_canary(name, serving, *canary, settings)]
+    secret = places.secret(version.training, settings)
+    if canary is not None and serving.deployment_mode == knative.MODE:
+        candidate, share = canary
+        beside, secret = version.name, places.secret(candidate.training, settings)
+        shared = {"canaryTrafficPercent": share.weight}
+        parts: dict[str, Any] = {"predictor": shared | _predictor(name, serving, candidate, settings)}
+    else:
+        parts = {"predictor": named | _predictor(name, serving, version, settings)}
+        if canary is not None:
+            parts["canary"] = [_canary(name, serving, *canary, settings)]
     return {
         "apiVersion": API_VERSION,
         "kind": "InferenceService",
@@ -66,7 +74,8 @@ def manifest(
             "labels": naming.child_labels(name),
             "annotations": {
                 _DEPLOYMENT_MODE: serving.deployment_mode,
-                _STORAGE_SECRET: places.secret(version.training, settings),
+                _STORAGE_SECRET: secret,
+                **({knative.BESIDE: beside} if beside else {}),
             },
             "ownerReferences": [owner(model)],
         },
@@ -206,7 +215,9 @@ class Verdict:
 
 
 def carried_version(service: observed.Json | None) -> str | None:
-    """The version that the InferenceService's spec asks for."""
+    """The version that the InferenceService's spec gives the requests to, but for a candidate's share."""
+    if knative.share(service) is not None:
+        return knative.stable(service)
     predictor = ((service or {}).get("spec") or {}).get("predictor") or {}
     label = (predictor.get("labels") or {}).get(naming.LABEL_VERSION)
     return str(label) if label else None
@@ -236,29 +247,23 @@ def workload(service: str, predictor: str) -> str:
 
 def deployment_name(service: observed.Json | None, model: str) -> str:
     """The Deployment behind the predictor; in Knative mode that of the newest revision that was ever ready."""
-    if not _on_knative(service):
+    if not knative.reported(service):
         return workload(model, predictor_name(service))
-    return f"{_component(service).get('latestReadyRevision')}-deployment"
+    return knative.stable_deployment(service)
 
 
-def _on_knative(service: observed.Json | None) -> bool:
-    return bool(((service or {}).get("status") or {}).get("deploymentMode") == "Knative")
-
-
-def _component(service: observed.Json | None) -> observed.Json:
-    found: observed.Json = (((service or {}).get("status") or {}).get("components") or {}).get("predictor") or {}
-    return found
-
-
-def _revision_settled(service: observed.Json | None) -> bool:
-    """Whether the newest revision is ready and gets every request; it may well have no pod."""
-    component = _component(service)
-    names = {component.get(f"latest{kind}Revision") for kind in ("Created", "Ready", "Rolledout")}
-    return len(names) == 1 and all(names)
+def canary_deployment_name(service: observed.Json | None, model: str) -> str | None:
+    """The Deployment of the version that gets a share."""
+    share = share_of(service)
+    if share is None:
+        return None
+    return knative.newest_deployment(service) if knative.share(service) else workload(model, share.name)
 
 
 def share_of(service: observed.Json | None) -> Share | None:
     """The version that gets a share by the InferenceService's spec, and how much."""
+    if (shared := knative.share(service)) is not None:
+        return Share(shared[0], "", shared[1])
     canaries = ((service or {}).get("spec") or {}).get("canary") or ()
     first = canaries[0] if canaries and isinstance(canaries[0], Mapping) else {}
     predictor = first.get("predictor") or {}
@@ -269,6 +274,8 @@ def share_of(service: observed.Json | None) -> Share | None:
 
 def routed(service: observed.Json | None, share: Share) -> bool:
     """Whether KServe has made the route what the share says."""
+    if knative.share(service) is not None:
+        return knative.routed(service, share.weight)
     rows = ((service or {}).get("status") or {}).get("canaryStatuses") or ()
     return any((row.get("name"), row.get("trafficPercent")) == (share.name, share.weight) for row in rows)
 
@@ -280,13 +287,25 @@ def available(deployment: observed.Json | None) -> bool:
 def share_verdict(serving: observed.Serving, share: Share) -> Verdict:
     """Whether the share is in effect: by its pods, by KServe's word on the route, and by a checked prediction."""
     if _settled(serving.canary) == share.version:
-        rows = ((serving.service or {}).get("status") or {}).get("canaryStatuses") or ()
-        ready = any(row.get("name") == share.name and row.get("ready") for row in rows)
+        ready = _share_ready(serving.service, share)
         if serving.canary_proven == share.version and routed(serving.service, share) and ready:
             return Verdict(live=True, rolled_out=True)
         reason = "ProbeFailed" if serving.canary_error else "Deploying"
         return Verdict(rolled_out=True, trouble=serving.canary_error, reason=reason)
     return _by_pods(serving.troubles, share.version) or _without_pods(serving.canary, share.version) or Verdict()
+
+
+def _share_ready(service: observed.Json | None, share: Share) -> bool:
+    """KServe's word on the pods of the share."""
+    if knative.share(service) is not None:
+        return knative.newest_ready(service)
+    rows = ((service or {}).get("status") or {}).get("canaryStatuses") or ()
+    return any(row.get("name") == share.name and row.get("ready") for row in rows)
+
+
+def came_up(serving: observed.Serving, version: str) -> bool:
+    """In Knative mode: whether the newest revision carries that version and is ready."""
+    return _settled(serving.canary) == version and knative.newest_ready(serving.service)
 
 
 def deployed_since(service: observed.Json | None, version: str) -> datetime | None:
@@ -310,15 +329,17 @@ def rolled_out(service: observed.Json | None, deployment: observed.Json | None) 
     if service is None or deployment is None:
         return None
     version = carried_version(service)
-    if _on_knative(service):
-        settled = template_version(deployment) if _revision_settled(service) else None
+    sharing = knative.share(service) is not None
+    if knative.reported(service):
+        settled = template_version(deployment) if sharing or knative.settled(service) else None
     else:
         settled = _settled(deployment)
     if version is None or settled != version:
         return None
     conditions = {c.get("type"): c.get("status") for c in (service.get("status") or {}).get("conditions") or []}
-    ready = conditions.get("PredictorReady") == "True" and conditions.get("IngressReady") == "True"
-    return version if ready else None
+    # A revision that does not come up makes the whole predictor not ready, beside one that answers.
+    wanted = ("IngressReady",) if sharing else ("PredictorReady", "IngressReady")
+    return version if all(conditions.get(kind) == "True" for kind in wanted) else None
 
 
 def _settled(deployment: observed.Json | None) -> str | None:
@@ -336,8 +357,8 @@ def rolling(serving: observed.Serving) -> bool:
     """Whether pods of the present template are still to come: not whether those that are there are well."""
     if serving.service is None or serving.deployment is None:
         return False
-    if _on_knative(serving.service):
-        return not _revision_settled(serving.service)
+    if knative.reported(serving.service):
+        return knative.share(serving.service) is None and not knative.settled(serving.service)
     status, metadata = serving.deployment.get("status") or {}, serving.deployment.get("metadata") or {}
     seen = int(status.get("observedGeneration") or 0) >= int(metadata.get("generation") or 0)
     return not seen or int(status.get("updatedReplicas") or 0) != int(status.get("replicas") or 0)

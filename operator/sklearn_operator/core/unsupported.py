@@ -20,10 +20,6 @@ def problems(spec: api.SklearnModelSpec, settings: Settings) -> Iterator[Problem
         text = "not implemented in this release; choose InProcess, or Auto, which is the same for now"
         yield Problem("spec.tuning.engine", "Katib", text)
     yield from _resources(spec.training.resources)
-    serving = spec.serving
-    if serving is not None and serving.deployment_mode == "Knative" and spec.rollout.canary is not None:
-        text = "not implemented in this release with deploymentMode Knative; remove it, or choose Standard"
-        yield Problem("spec.rollout.canary", f"{len(spec.rollout.canary.steps)} step(s)", text)
 
 
 def _resources(resources: api.Resources | None) -> Iterator[Problem]:

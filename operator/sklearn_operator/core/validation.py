@@ -16,6 +16,7 @@ from sklearn_operator.core import (
     addresses,
     brought,
     datasets,
+    knative,
     naming,
     observed,
     packages,
@@ -81,7 +82,7 @@ def _problems(
     if spec.data is not None:
         yield from datasets.problems(spec.data, settings)
     yield from _training(spec.training, settings)
-    yield from _rollout(model.key.name, spec.rollout, settings)
+    yield from _rollout(model.key.name, spec, settings)
     yield from schedule.problems(spec.retraining)
     if spec.training.cache and spec.pipeline.layout == "Fused":
         text = "the one task of layout Fused publishes, so it is never skipped: set spec.pipeline.layout: Staged"
@@ -134,9 +135,10 @@ def _resources(path: str, resources: api.Resources | None) -> Iterator[Problem]:
         yield from quantities.problems(path, resources.requests, resources.limits)
 
 
-def _rollout(name: str, rollout: api.RolloutSpec, settings: Settings) -> Iterator[Problem]:
-    pin = rollout.version
-    if rollout.canary is not None and not settings.standard_canary:
+def _rollout(name: str, spec: api.SklearnModelSpec, settings: Settings) -> Iterator[Problem]:
+    rollout, pin = spec.rollout, spec.rollout.version
+    on_knative = spec.serving is not None and spec.serving.deployment_mode == knative.MODE
+    if rollout.canary is not None and not on_knative and not settings.standard_canary:
         text = "takes a KServe later than 0.20 with Gateway API, which the operator's settings do not promise"
         yield Problem(
             "spec.rollout.canary",
@@ -157,6 +159,9 @@ def _knative(spec: api.SklearnModelSpec, settings: Settings) -> Iterator[Problem
     metric = spec.serving.scale_metric
     if "scale_metric" in spec.serving.model_fields_set and metric not in serving.PER_REQUEST:
         yield Problem("spec.serving.scaleMetric", metric, "Knative scales by concurrency or rps")
+    if spec.rollout.canary is not None and not spec.serving.min_replicas:
+        text = "a candidate that sleeps cannot be judged: with rollout.canary, keep at least 1"
+        yield Problem("spec.serving.minReplicas", "0", text)
 
 
 def _serving(name: str, spec: api.ServingSpec) -> Iterator[Problem]:

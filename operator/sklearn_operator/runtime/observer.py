@@ -313,8 +313,7 @@ def _objects(
     orphans = any("deletionTimestamp" in item["metadata"] for item, is_own in listed if not is_own)
     by_name = {item["metadata"]["name"]: item for item in deployments}
     stable = by_name.get(serving.deployment_name(service, model.key.name))
-    share = serving.share_of(service)
-    canary = by_name.get(serving.workload(model.key.name, share.name)) if share is not None else None
+    canary = by_name.get(serving.canary_deployment_name(service, model.key.name) or "")
     return Objects(model, own, service, stable, canary, orphans)
 
 

@@ -87,10 +87,6 @@ C = {"name": "C", "type": "Double", "min": 0.1, "max": 1.0}
 
 #: Of a field that is there, the values that are not: path, change.
 REFUSED_VALUES: list[tuple[str, dict[str, Any]]] = [
-    (
-        "spec.rollout.canary",
-        {"serving": {"deploymentMode": "Knative"}, "rollout": {"canary": {"steps": [{"weight": 10}]}}},
-    ),
     ("spec.tuning.engine", {"tuning": {"engine": "Katib", "parameters": [C]}}),
     (
         "spec.training.resources.requests.ephemeral-storage",
