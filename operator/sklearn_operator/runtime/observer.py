@@ -116,9 +116,13 @@ class Observer:
 
     def settled(self, seen: Objects) -> observed.Observed:
         """The observation of a model about which nothing has to be asked."""
-        proven = self._proven(seen)
-        refusal = self.ledger.refusals.get(seen.model.key)
-        return self._observed(seen, observed.Serving(seen.service, seen.deployment, proven=proven, refusal=refusal))
+        proven, key = self._proven(seen), seen.model.key
+        return self._observed(
+            seen,
+            observed.Serving(
+                seen.service, seen.deployment, proven=proven, canary=seen.canary, refusal=self.ledger.refusals.get(key)
+            ),
+        )
 
     async def observe(self, seen: Objects) -> tuple[observed.Observed, errors.BackendError | None]:
         """Asks all questions about the model; returns the picture, and what was in the way of the rest of it."""
