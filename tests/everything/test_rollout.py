@@ -49,7 +49,7 @@ def test_a_pin_goes_back_without_training_and_its_removal_goes_forth(town: towns
     assert set(caller.answers) == {"pinned-v1", "pinned-v2"}
     assert len(town.runs("pinned")) == 2
     town.apply(tree("pinned", 3, version="pinned-v7"))
-    town.wait("pinned", "Stalled", "False")
+    assert town.wait("pinned", "Stalled")["reason"] == "PinNotPossible"
     assert town.status("pinned")["servingVersion"] == "pinned-v2"
 
 

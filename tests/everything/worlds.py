@@ -121,6 +121,15 @@ class World:
     def kfp(self, path: str, method: str = "GET", body: Any = None) -> Any:
         return self.http(f"{self.sandbox.kfp_url}{path}", method, body)
 
+    def kserve_status(self, fault: str | None) -> None:
+        """``late``, ``twice`` or ``never``: how KServe reports from now on; None: as it should."""
+        port = self.sandbox.ports["kserve"]
+        request = urllib.request.Request(
+            f"https://127.0.0.1:{port}/sandbox/faults", data=json.dumps({"status": fault}).encode()
+        )
+        with urllib.request.urlopen(request, timeout=30, context=self.administrator) as answer:
+            answer.read()
+
     def text(self, url: str) -> str:
         with urllib.request.urlopen(url, timeout=30) as answer:
             return str(answer.read().decode())

@@ -8,8 +8,9 @@ server has carried it out and before the answer comes back. Nothing is imagined:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal
@@ -76,9 +77,15 @@ class Gate:
         return not self.path or (request.method == "POST" and request.path.endswith(self.path))
 
 
+#: Of an event of a watch, by what is watched and its number: after how many seconds it comes, as often as it comes.
+Delivery = Callable[[str, int], Sequence[float]]
+
+
 @dataclass
 class Proxy:
     """``ports`` by server name; ``writes`` passed on since the last ``arm``; ``reads``: paths of GET requests.
+
+    ``delivery`` decides about each event of a watch; None: they come as they are.
 
     ``plain`` makes of a label what is the same in every life. ``killed`` is set when a trap has sprung; until it is
     cleared no other does, whatever the dead process has still under way.
@@ -93,6 +100,7 @@ class Proxy:
     plain: Callable[[str], str] = str
     refuse: dict[str, int] = field(default_factory=dict)
     gate: Gate | None = None
+    delivery: Delivery | None = None
     reads: list[str] = field(default_factory=list)
 
     def arm(self, traps: list[Trap], kill: Callable[[], None]) -> None:
@@ -131,6 +139,8 @@ class Proxy:
                 await answer.read()
                 self._spring(request)
                 return web.Response(status=502)
+            if self.delivery is not None and "watch" in request.query and answer.status == 200:
+                return await _deliver(request, answer, self.delivery)
             return await _relay(request, answer)
 
     def _count(self, server: str, request: web.Request) -> Trap | None:
@@ -166,6 +176,29 @@ async def _relay(request: web.Request, answer: aiohttp.ClientResponse) -> web.St
         await response.write_eof()
     except (ConnectionError, aiohttp.ClientError):
         return response
+    return response
+
+
+async def _deliver(request: web.Request, answer: aiohttp.ClientResponse, delivery: Delivery) -> web.StreamResponse:
+    """A watch whose events come late, in another order, more than once or never."""
+    response = web.StreamResponse(status=200, headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    watched = request.path.rpartition("/")[2]
+
+    async def send(line: bytes, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        with contextlib.suppress(ConnectionError):
+            await response.write(line)
+
+    async with asyncio.TaskGroup() as sending:
+        number = 0
+        with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+            async for line in answer.content:
+                number += 1
+                for seconds in delivery(watched, number):
+                    sending.create_task(send(line, seconds))
+    with contextlib.suppress(ConnectionError):
+        await response.write_eof()
     return response
 
 

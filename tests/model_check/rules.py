@@ -134,10 +134,9 @@ def _status(world: World, model: Model, status: dict[str, Any]) -> Iterator[str]
         yield "nothing is to be served, and there is an InferenceService"
     reasons: dict[str, Callable[[], str | None]] = {
         "Ready": lambda: _not_ready(world, model, answering),
-        "Degraded": lambda: None if answering is not None or "unserved" in words else "nobody answers",
+        "Degraded": lambda: None if _degraded(world, model, answering) else "nobody answers",
         "Failed": lambda: "somebody answers" if answering is not None and "unserved" not in words else None,
         "Suspended": lambda: None if "suspend" in words else "nobody suspended it",
-        "Deploying": lambda: None if answering is None and _excused(world, model) else "all are well",
         "AwaitingApproval": lambda: None if _waiting(world, model) else "no version waits",
     }
     wrong = reasons[str(phase)]() if phase in reasons else "that does not last"
@@ -197,12 +196,10 @@ def _waiting(world: World, model: Model) -> bool:
     return "manual" in model.spec.split() and any(one.name != model.approve for one in unserved)
 
 
-def _excused(world: World, model: Model) -> bool:
-    """What came up once and falls ill is tried for ever; and a pin may name what is to come."""
-    pinned = specs.pinned(model.spec)
-    if pinned is not None and world.version(pinned) is None:
-        return True
-    return any(one.pods == "crashed" or world.illness(one.version) == "wrong" for one in world.deployments)
+def _degraded(world: World, model: Model, answering: str | None) -> bool:
+    """Somebody answers, but not as asked for; or what came up once and fell ill is tried for ever."""
+    ill = any(one.pods == "crashed" or world.illness(one.version) == "wrong" for one in world.deployments)
+    return answering is not None or "unserved" in model.spec.split() or ill
 
 
 def _hindered(world: World, model: Model) -> bool:

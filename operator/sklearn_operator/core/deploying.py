@@ -124,7 +124,7 @@ def give_up(
     if draft.now - since < settings.rollout_deadline:
         return known, None
     limit = api.duration_text(settings.rollout_deadline)
-    message = f"did not come up within {limit}: {verdict.trouble or 'its pods give no reason'}"
+    message = f"did not come up within {limit}: {verdict.trouble or _silence(seen, target)}"
     if version_report.says(target, "Served") == "True":
         # It came up before: either its pods are not well, or a change of serving cannot be rolled out.
         late = ("RolloutTimedOut", f"the change of spec.serving {message}")
@@ -133,6 +133,15 @@ def give_up(
     if rollout.fallback(known, spec, target) is None:
         return known, ("RolloutTimedOut", message)
     return _taken_back(known, spec, target, verdict.reason, message, draft), None
+
+
+def _silence(seen: observed.Observed, target: observed.Version) -> str:
+    """What to say of a version of which nobody says anything."""
+    made = (seen.serving.deployment, seen.serving.canary)
+    of_it = [one for one in made if serving.template_version(one) == target.name]
+    if not of_it:
+        return "KServe has made no pods of it"
+    return "KServe does not report it" if any(map(serving.available, of_it)) else "its pods give no reason"
 
 
 def _taken_back(

@@ -91,6 +91,7 @@ def _reconcile(seen: observed.Observed, spec: api.SklearnModelSpec, settings: Se
         wanted=versions.wanted(known, wish),
         target=target,
         waiting=choice.waiting,
+        awaited=choice.awaited,
         next_slot=slots.next,
         resting=resting,
         approval=spec.rollout.approval == "Manual",

@@ -11,7 +11,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sklearn_operator.core import conditions, gates, naming, observed, serving, times, tuning, versions, wording
+from sklearn_operator.core import (
+    conditions,
+    gates,
+    naming,
+    observed,
+    serving,
+    times,
+    tuning,
+    version_report,
+    versions,
+    wording,
+)
 
 Condition = conditions.Condition
 
@@ -21,7 +32,8 @@ class Situation:
     """The facts that the report is written from.
 
     ``wanted``: the version of the present manifest; ``target``: the one meant to serve; ``answering``: the one that
-    does. ``waiting``: the one that a person has to let through, where the manifest asks for that (``approval``).
+    does. ``waiting``: the one that a person has to let through, where the manifest asks for that (``approval``);
+    ``awaited``: the name of a pinned one that is still to come.
     ``problem``: why the spec is not accepted, ``hindrance``: why what it asks for is not served, both as (reason,
     message). ``rolling``: pods of the present InferenceService are still to come. ``rollout``: the step of a rollout
     in steps. ``progress``: how far each search is. ``next_slot``: of the schedule. ``resting``: the moment until which
@@ -35,6 +47,7 @@ class Situation:
     wanted: observed.Version | None = None
     target: observed.Version | None = None
     waiting: observed.Version | None = None
+    awaited: str | None = None
     approval: bool = False
     rolling: bool = False
     next_slot: datetime | None = None
@@ -138,6 +151,10 @@ def _served(s: Situation) -> Condition:
             return Condition("Served", "True", "Serving", f"{s.answering} answers requests")
         if s.waiting is not None:
             return Condition("Served", "False", "ApprovalNeeded", _awaiting(s).message)
+        if s.hindrance is not None:
+            return Condition("Served", "False", *s.hindrance)
+        if s.awaited is not None:
+            return Condition("Served", "False", "PinAwaited", f"spec.rollout.version: {s.awaited} does not exist yet")
         return Condition("Served", "False", "NothingToServe", "no accepted version yet")
     if s.problem is not None and s.answering is None:
         return Condition("Served", "False", s.problem[0], "the manifest is not accepted")
@@ -231,7 +248,15 @@ def _phase(s: Situation, rows: Sequence[Condition]) -> str:
         return "AwaitingApproval"
     if s.train_only or (s.target is not None and s.answering == s.target.name and not s.rolling):
         return "Ready"
-    return "Deploying"
+    if s.target is None and s.answering is None:
+        return "Pending"
+    return "Degraded" if _lost(s) else "Deploying"
+
+
+def _lost(s: Situation) -> bool:
+    """What served does not answer any more, and its pods are tried for as long as it takes."""
+    before = s.target is not None and version_report.says(s.target, "Served") == "True"
+    return before and s.answering is None and not s.rolling
 
 
 def _shown_version(s: Situation) -> observed.Version | None:

@@ -18,11 +18,13 @@ from sklearn_operator.core import naming, observed, version_report, versions
 class Choice:
     """``target``: the version meant to answer. ``waiting``: an accepted one that a person has to let through.
 
-    ``problem``: why what the manifest asks for is not done, as (reason, message).
+    ``awaited``: the name of a pinned version that is still to come. ``problem``: why what the manifest asks for is not
+    done, as (reason, message).
     """
 
     target: observed.Version | None = None
     waiting: observed.Version | None = None
+    awaited: str | None = None
     problem: tuple[str, str] | None = None
 
 
@@ -38,7 +40,7 @@ def choose(
     came_up = [version for version in known if not _given_up(version, serving)]
     usual = versions.serving_target(came_up, wish, carried)
     if spec.rollout.version is not None:
-        return _pinned(model, known, came_up, spec.rollout.version, usual, carried)
+        return _pinned(model, known, came_up, spec, wish, usual, carried)
     given_up = versions.serving_target(known, wish, carried)
     problem = None
     if given_up is not None and given_up not in came_up:
@@ -52,10 +54,12 @@ def _pinned(
     model: observed.Model,
     known: Sequence[observed.Version],
     came_up: Sequence[observed.Version],
-    pin: str,
+    spec: api.SklearnModelSpec,
+    wish: str,
     usual: observed.Version | None,
     carried: str | None,
 ) -> Choice:
+    pin = str(spec.rollout.version)
     version = next((one for one in known if one.name == pin and not one.deleting), None)
     # Until there is what the pin names, whoever answers goes on; nothing takes over that the pin did not name.
     kept = next((one for one in came_up if one.name == carried and one.phase == "Succeeded"), None)
@@ -68,11 +72,20 @@ def _pinned(
     elif version is not None:
         return Choice(kept or usual, problem=_rolled_back(version))
     elif naming.number(model.key.name, pin) > versions.latest_number(model, known):
-        return Choice(kept)
+        if _coming(model, known, spec, wish):
+            return Choice(kept, awaited=pin)
+        newest = naming.version_name(model.key.name, versions.latest_number(model, known))
+        text = f"does not exist yet, and nothing is being trained; the newest is {newest}"
     else:
         good = ", ".join(one.name for one in known if one.phase == "Succeeded") or "none"
         text = f"does not exist any more; good versions: {good}"
     return Choice(kept, problem=("PinNotPossible", f"spec.rollout.version: {pin} {text}; change or remove the pin"))
+
+
+def _coming(model: observed.Model, known: Sequence[observed.Version], spec: api.SklearnModelSpec, wish: str) -> bool:
+    """Whether there will be another version without anybody doing anything."""
+    asked = versions.wanted(known, wish) is None or versions.pending_request(model, known) is not None
+    return asked or spec.retraining.schedule is not None or any(not one.finished for one in known)
 
 
 def _kept(came_up: Sequence[observed.Version], model: observed.Model, carried: str | None) -> observed.Version | None:
