@@ -137,12 +137,17 @@ class _Watched:
 
     def _look(self) -> None:
         while not self._ended.wait(0.02):
-            self.most = max(self.most, sum(map(_size, self._folder.rglob("*"))))
+            self.most = max(self.most, _bytes(self._folder))
+
+
+def _bytes(folder: Path) -> int:
+    """Files and folders may go while they are counted."""
+    return sum(_size(Path(place, name)) for place, _, names in os.walk(folder) for name in names)
 
 
 def _size(path: Path) -> int:
     try:
-        return path.stat().st_size if path.is_file() else 0
+        return path.stat().st_size
     except OSError:
         return 0
 
