@@ -52,6 +52,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--rest", type=float, default=60.0, help="seconds at rest (60)")
     parser.add_argument("--models", type=int, default=1000, help="settled models at a restart (1000)")
+    parser.add_argument("--versions", type=int, default=1, choices=range(1, 6), help="of each of them (1)")
     parser.add_argument("--restarts", type=int, default=3, help="restarts with all of them (3)")
     parser.add_argument("--json", metavar="FILE", default="", help="write every sample there; - means standard output")
     return parser.parse_args()
@@ -103,11 +104,17 @@ def _sandboxed(parts: set[str], options: argparse.Namespace, out: console.Consol
         if "idle" in parts:
             say(f"  at rest for {options.rest:.0f} s")
             yield from idle.measure(place, options.rest)
-        sample = clones.capture(place) if "scale" in parts else None
+        sample = _sample(place, seen, options.versions) if "scale" in parts else None
     if sample is not None:
-        say(f"starting an API server with {options.models} settled models")
+        say(f"starting an API server with {options.models} settled models of {options.versions} versions each")
         with places.opened(only=("kube-apiserver",)) as place:
             yield from scale.measure(place, sample, options.models, options.restarts)
+
+
+def _sample(place: places.Place, seen: timeline.Timeline, versions: int) -> clones.Sample:
+    for number in range(2, versions + 1):
+        rollout.next_version(place, seen, number)
+    return clones.capture(place, versions)
 
 
 if __name__ == "__main__":

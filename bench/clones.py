@@ -28,24 +28,27 @@ class Sample:
     """One settled model with its children, as read from the API server."""
 
     model: Object
-    version: Object
+    versions: tuple[Object, ...]
     service: Object
     deployment: Object
 
 
-def capture(place: places.Place) -> Sample:
+def capture(place: places.Place, versions: int) -> Sample:
     """The model that stands in the sandbox, once nothing about it changes any more."""
     place.quiet()
     found = [place.list(path) for path in (places.MODELS, places.VERSIONS, places.SERVICES, places.DEPLOYMENTS)]
-    if [len(items) for items in found] != [1, 1, 1, 1]:
-        raise places.NotMeasured("the sandbox does not hold exactly one settled model")
+    if [len(items) for items in found] != [1, versions, 1, 1]:
+        raise places.NotMeasured(f"the sandbox does not hold exactly one settled model with {versions} versions")
     headers = (
         {"apiVersion": naming.API_VERSION, "kind": "SklearnModel"},
         {"apiVersion": naming.API_VERSION, "kind": "SklearnModelVersion"},
         {"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService"},
         {"apiVersion": "apps/v1", "kind": "Deployment"},
     )
-    return Sample(*(header | items[0] for header, items in zip(headers, found, strict=True)))
+    model, made, service, deployment = (
+        tuple(header | item for item in items) for header, items in zip(headers, found, strict=True)
+    )
+    return Sample(model[0], made, service[0], deployment[0])
 
 
 async def spread(place: places.Place, sample: Sample, count: int) -> None:
@@ -65,14 +68,14 @@ async def _clone(client: kubernetes.KubernetesClient, sample: Sample, names: Map
     made = []
     for resource, original in (
         (kubernetes.MODELS, sample.model),
-        (kubernetes.VERSIONS, sample.version),
+        *((kubernetes.VERSIONS, version) for version in sample.versions),
         (kubernetes.INFERENCE_SERVICES, sample.service),
         (kubernetes.DEPLOYMENTS, sample.deployment),
     ):
         created = await client.create(resource, "default", _renamed(_body(original), known))
         old, new = original["metadata"]["uid"], created["metadata"]["uid"]
         known[old] = new
-        if original is sample.version:
+        if resource is kubernetes.VERSIONS:
             known |= {old[:8]: new[:8], naming.run_id(old, 1): naming.run_id(new, 1)}
             known |= {naming.run_id(old, 1)[:8]: naming.run_id(new, 1)[:8]}
         made.append((resource, original, created))

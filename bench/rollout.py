@@ -24,7 +24,7 @@ def measure(
     latency.live(place, seen, "Fused")
     served, pinned, unpinned, deleted, edited = [], [], [], [], []
     for number in range(2, runs + 2):
-        served.append(_next_version(place, seen, number))
+        served.append(next_version(place, seen, number))
         pinned.append(_pin(place, seen, f"{latency.NAME}-v{number - 1}"))
         unpinned.append(_pin(place, seen, None, back_to=f"{latency.NAME}-v{number}"))
         deleted.append(_deleted(place, seen))
@@ -39,7 +39,8 @@ def measure(
     yield figures.Figure(part, "an edited one is as it was", "s", tuple(edited), REPAIR_GOAL)
 
 
-def _next_version(place: places.Place, seen: timeline.Timeline, number: int) -> float:
+def next_version(place: places.Place, seen: timeline.Timeline, number: int) -> float:
+    """Has the model trained once more; the seconds from trained to served."""
     name = f"{latency.NAME}-v{number}"
     began = time.time()
     place.patch(latency.MODEL, {"metadata": {"annotations": {_RETRAIN: str(number)}}})
