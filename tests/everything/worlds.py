@@ -276,7 +276,7 @@ async def behind_proxy(world: World, folder: Path, **changes: str) -> AsyncItera
     }
     async with faults.running(upstreams) as proxy:
         kubeconfig = folder / "kubeconfig"
-        kubeconfig.write_text(yaml.safe_dump(_plain_kubeconfig(f"http://127.0.0.1:{proxy.ports['kubernetes']}")))
+        kubeconfig.write_text(proxy.kubeconfig())
         environment = operator_environment(
             world,
             KUBECONFIG=str(kubeconfig),
@@ -290,14 +290,3 @@ async def behind_proxy(world: World, folder: Path, **changes: str) -> AsyncItera
         finally:
             await asyncio.to_thread(running.stop)
         print(running.log.read_text()[-20_000:] if running.log.exists() else "")
-
-
-def _plain_kubeconfig(server: str) -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "proxy",
-        "clusters": [{"name": "proxy", "cluster": {"server": server}}],
-        "users": [{"name": "proxy", "user": {}}],
-        "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "proxy", "namespace": "default"}}],
-    }

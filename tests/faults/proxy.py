@@ -8,6 +8,7 @@ server has carried it out and before the answer comes back. Nothing is imagined:
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -99,6 +100,18 @@ class Proxy:
         self.writes.clear()
         self.killed.clear()
         self.traps, self.kill = traps, kill
+
+    def kubeconfig(self) -> str:
+        """The way to upstream ``kubernetes``; whoever takes it is who the proxy is."""
+        document = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "proxy",
+            "clusters": [{"name": "proxy", "cluster": {"server": f"http://127.0.0.1:{self.ports['kubernetes']}"}}],
+            "users": [{"name": "proxy", "user": {}}],
+            "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "proxy", "namespace": "default"}}],
+        }
+        return json.dumps(document)
 
     async def handle(self, server: str, request: web.Request, session: aiohttp.ClientSession) -> web.StreamResponse:
         if server in self.refuse:

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import orjson
 
-from sklearn_operator.backends import errors
+from sklearn_operator.backends import errors, fencing
 
 _CONNECT = 3.0
 _READ = 15.0
@@ -37,9 +37,12 @@ _DEFINITE = (
 class Transport:
     """One API server."""
 
-    def __init__(self, client: httpx.AsyncClient, token_file: Path | None = None) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, token_file: Path | None = None, fence: fencing.Fence = fencing.unfenced
+    ) -> None:
         self._client = client
         self._token_file = token_file
+        self._fence = fence
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
         for pause in (*_RETRY_PAUSES, None):
@@ -82,11 +85,20 @@ class Transport:
             headers["Content-Type"] = "application/json"
         limits = httpx.Timeout(timeout, connect=_CONNECT)
         with translated(method, path):
+            request = self._client.build_request(
+                method, path, params=params, content=content, files=files, headers=headers, timeout=limits
+            )
+            if method != "GET":
+                self._fence()
+                request.extensions["trace"] = self._pass_again
             async with asyncio.timeout(timeout + _CONNECT):
-                answer = await self._client.request(
-                    method, path, params=params, content=content, files=files, headers=headers, timeout=limits
-                )
+                answer = await self._client.send(request)
         return understand(method, path, answer)
+
+    async def _pass_again(self, event: str, _: Mapping[str, Any]) -> None:
+        """Connected, and about to send: how long did that take?"""
+        if event.endswith("send_request_headers.started"):
+            self._fence()
 
     async def _headers(self) -> dict[str, str]:
         headers = {"Accept": "application/json"}

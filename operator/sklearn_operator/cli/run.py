@@ -16,8 +16,8 @@ import typer
 
 from sklearn_operator.backends import errors
 from sklearn_operator.runtime import app as application
+from sklearn_operator.runtime import lease, watches
 from sklearn_operator.runtime import settings as runtime_settings
-from sklearn_operator.runtime import watches
 
 _log = logging.getLogger("sklearn_operator")
 
@@ -50,7 +50,7 @@ async def _until_stopped(settings: runtime_settings.OperatorSettings) -> None:
     claim_signals()
     try:
         await application.run(settings, stop, claim_signals)
-    except watches.Blind as failure:
+    except (watches.Blind, lease.Lost) as failure:
         _log.critical("%s: ending, to be started again", failure)
         logging.shutdown()
         # What failed may refuse to be cancelled, and the end of the loop would wait for it without end.

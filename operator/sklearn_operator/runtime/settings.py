@@ -78,6 +78,13 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     knative: bool = False
     #: For an operator that does not run in the pods' network: how pods are reached, ``prefix=other prefix``.
     pod_addresses: Annotated[str, pydantic.Field(pattern=r"^([0-9a-f.:]+=[0-9a-f.:]+)?$")] = ""
+    #: Namespace of the Lease by which one of several replicas is the one that acts; empty: no Lease, one replica.
+    lease_namespace: str = ""
+    lease_name: str = "sklearn-operator"
+    #: Seconds after which a Lease that is not renewed may be taken over; its holder stops acting at two thirds of it.
+    lease_duration: Annotated[float, pydantic.Field(ge=3, le=300)] = 15.0
+    #: Name of this replica in the Lease, to which something random is added; empty: the host's name.
+    identity: str = ""
     #: How many models are worked on at the same time.
     workers: Annotated[int, pydantic.Field(ge=1, le=256)] = 8
     #: Seconds between two looks at everything, whether or not anything happened.
