@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -20,9 +20,9 @@ Client = kubernetes.KubernetesClient | MemoryKubernetes
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Cluster]:
-    with embedded.cluster(tmp_path_factory.mktemp("kubernetes")) as running:
-        yield running
+def server(request: pytest.FixtureRequest) -> embedded.Cluster:
+    running: embedded.Cluster = request.getfixturevalue("kubernetes")  # a module has the name here
+    return running
 
 
 @pytest_asyncio.fixture(params=["memory", "apiserver"])

@@ -82,7 +82,7 @@ class Proxy:
     """``ports`` by server name; ``writes`` passed on since the last ``arm``; ``reads``: paths of GET requests.
 
     ``plain`` makes of a label what is the same in every life. ``killed`` is set when a trap has sprung; until it is
-    cleared no other does, whatever the dead process has still under way.
+    cleared no other does, whatever the dead process has still under way. ``prefixes``: see ``running``.
     """
 
     upstreams: dict[str, tuple[str, ssl.SSLContext | None]]
@@ -95,6 +95,7 @@ class Proxy:
     refuse: dict[str, int] = field(default_factory=dict)
     gate: Gate | None = None
     reads: list[str] = field(default_factory=list)
+    prefixes: dict[str, str] = field(default_factory=dict)
 
     def arm(self, traps: list[Trap], kill: Callable[[], None]) -> None:
         self.writes.clear()
@@ -116,6 +117,9 @@ class Proxy:
     async def handle(self, server: str, request: web.Request, session: aiohttp.ClientSession) -> web.StreamResponse:
         if server in self.refuse:
             return web.Response(status=self.refuse[server], text="refused by the test")
+        prefix = self.prefixes.get(server, "")
+        if not request.path.startswith(f"{prefix}/"):
+            return web.Response(status=404, text="<html>nothing here</html>", content_type="text/html")
         body = await request.read()
         if request.method == "GET":
             self.reads.append(request.path)
@@ -133,7 +137,7 @@ class Proxy:
         async with session.request(
             request.method,
             # As it came: quoting it anew would break the signature of a store's request.
-            yarl.URL(base + request.raw_path, encoded=True),
+            yarl.URL(base + request.raw_path.removeprefix(prefix), encoded=True),
             headers=headers,
             data=body or None,
             ssl=context or True,
@@ -183,9 +187,11 @@ async def _relay(request: web.Request, answer: aiohttp.ClientResponse) -> web.St
 
 
 @asynccontextmanager
-async def running(upstreams: dict[str, tuple[str, ssl.SSLContext | None]]) -> AsyncIterator[Proxy]:
-    """One loopback listener per upstream."""
-    proxy = Proxy(upstreams)
+async def running(
+    upstreams: dict[str, tuple[str, ssl.SSLContext | None]], prefixes: dict[str, str] | None = None
+) -> AsyncIterator[Proxy]:
+    """One loopback listener per upstream. ``prefixes``: the path under which an upstream is found, by its name."""
+    proxy = Proxy(upstreams, prefixes=prefixes or {})
     runners = []
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
     connector = aiohttp.TCPConnector(limit=0)

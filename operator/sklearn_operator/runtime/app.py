@@ -22,7 +22,7 @@ import kopf
 from sklearn_operator.backends import errors, fencing, kfp, kserve, kubernetes, stores
 from sklearn_operator.core import naming, observed, parameters, pipeline
 from sklearn_operator.runtime import cache as caching
-from sklearn_operator.runtime import election, handlers, health, lease, listing, resources, watches
+from sklearn_operator.runtime import contact, election, handlers, health, lease, listing, resources, watches
 from sklearn_operator.runtime.executor import Executor
 from sklearn_operator.runtime.ledger import Ledger
 from sklearn_operator.runtime.metrics import Metrics
@@ -50,7 +50,8 @@ async def run(settings: OperatorSettings, stop: asyncio.Event, claim_signals: Ca
         fence = leader.fence if leader is not None else fencing.unfenced
         client = await stack.enter_async_context(kubernetes.connect(kubeconfig, naming.FIELD_MANAGER, fence))
         metrics, cache, ledger = Metrics(), caching.Cache(), Ledger(_now())
-        reconciler = await _reconciler(settings, client, fence, cache, metrics, ledger, stop, stack)
+        backend = await _pipelines(settings, fence, stack)
+        reconciler = await _reconciler(settings, client, backend, fence, cache, metrics, ledger, stop, stack)
         queue = WorkQueue(_guarded(reconciler), workers=settings.workers)
         metrics.watch(
             depth=lambda: len(queue) if leader is None or leader.holds else 0,
@@ -60,9 +61,11 @@ async def run(settings: OperatorSettings, stop: asyncio.Event, claim_signals: Ca
             leading=lambda: leader is None or leader.holds,
         )
         state = health.State(longest_pass=lambda: queue.longest)
+        if leader is not None:
+            state.standing_by = lambda: leader.waiting
         await stack.enter_async_context(health.serving(settings.health_host, settings.health_port, state, metrics))
         lister = listing.Lister(client, cache, settings.watched_namespaces(), metrics)
-        await lister.prime(stop)
+        await lister.prime(stop, state.note)
         if stop.is_set():
             return
         for kind in (caching.MODEL, caching.VERSION):
@@ -76,7 +79,11 @@ async def run(settings: OperatorSettings, stop: asyncio.Event, claim_signals: Ca
             ledger.begin(_now())
             await queue.run()
 
-        parts = {"workers": lead(), "resync": lister.resync(queue, settings.resync_period)}
+        parts = {
+            "workers": lead(),
+            "resync": lister.resync(queue, settings.resync_period),
+            "contact": contact.watch(backend, bool(settings.kfp_token_file), state.note),
+        }
         await _work(parts, transport, leader, state, stop, claim_signals)
 
 
@@ -90,9 +97,22 @@ async def _leadership(
     return lease.Leadership(client, settings.lease_namespace, settings.lease_name, identity, terms)
 
 
+async def _pipelines(settings: OperatorSettings, fence: fencing.Fence, stack: AsyncExitStack) -> kfp.KfpBackend:
+    return await stack.enter_async_context(
+        kfp.connect(
+            settings.kfp_url,
+            token_file=settings.kfp_token_file or None,
+            ca_file=settings.kfp_ca_file or None,
+            ui_url=settings.kfp_ui_url or None,
+            fence=fence,
+        )
+    )
+
+
 async def _reconciler(
     settings: OperatorSettings,
     client: kubernetes.KubernetesClient,
+    backend: kfp.KfpBackend,
     fence: fencing.Fence,
     cache: caching.Cache,
     metrics: Metrics,
@@ -103,15 +123,6 @@ async def _reconciler(
     core = settings.for_core()
     catalogue = parameters.Catalogue.parse(resources.catalogue(), core.packages)
     pipelines = pipeline.BasePipelines.parse(resources.pipelines())
-    backend = await stack.enter_async_context(
-        kfp.connect(
-            settings.kfp_url,
-            token_file=settings.kfp_token_file or None,
-            ca_file=settings.kfp_ca_file or None,
-            ui_url=settings.kfp_ui_url or None,
-            fence=fence,
-        )
-    )
     http = await stack.enter_async_context(await kserve.probe_client())
     access = stores.Access(
         settings.store_endpoint or None,

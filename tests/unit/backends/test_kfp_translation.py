@@ -33,6 +33,12 @@ ANSWERS = {
     "400 with a code": ("POST", 400, {"code": 3, "message": "Invalid input error: x"}, errors.Rejected),
     "400 of a proxy": ("POST", 400, HTML, errors.Transient),
     "400 of an upload": ("POST", 400, {"error_message": "bad spec"}, errors.Rejected),
+    "400 of an upload that is not allowed": (
+        "POST",
+        400,
+        {"error_message": 'Pipeline upload denied: permission to create in namespace "a"'},
+        errors.Transient,
+    ),
     "409 with code 6": ("POST", 409, {"code": 6, "message": "exists"}, errors.Conflict),
     "409 of an upload": ("POST", 409, {"error_message": "exists"}, errors.Conflict),
     "409 with code 10 is a bad request": ("POST", 409, {"code": 10, "message": "bad"}, errors.Rejected),
