@@ -141,7 +141,7 @@ async def test_the_token_is_read_for_every_request_and_the_prefix_is_kept(tmp_pa
 
 
 async def test_a_missing_token_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(errors.Transient, match="token file"):
+    with pytest.raises(errors.Transient, match="KFP_TOKEN_FILE"):
         await find(backend(lambda _: httpx.Response(200, json={}), tmp_path / "none"))
 
 
