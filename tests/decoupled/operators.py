@@ -61,6 +61,18 @@ class Operator:
         except OSError:
             return 0
 
+    def page(self, name: str) -> str:
+        """What it answers there, whatever the status; empty when it does not answer."""
+        assert self.process is not None and self.process.poll() is None, self.text()
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{name}", timeout=2) as answer:
+                return str(answer.read().decode())
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.read().decode()
+        except OSError:
+            return ""
+
     def metric(self, name: str, label: str = "") -> float:
         """Its first sample with that name and label, 0 where there is none."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:

@@ -195,13 +195,14 @@ class Operator:
 
     def actions(self, kind: str) -> int:
         """How many actions of that kind it has carried out since it was started."""
-        return self._counted(f'sklearn_operator_actions_total{{action="{kind}"}} ')
+        return self.counted(f'sklearn_operator_actions_total{{action="{kind}"}} ')
 
     def passes(self) -> int:
         """How many passes it has made since it was started."""
-        return self._counted("sklearn_operator_reconcile_seconds_count ")
+        return self.counted("sklearn_operator_reconcile_seconds_count ")
 
-    def _counted(self, prefix: str) -> int:
+    def counted(self, prefix: str) -> int:
+        """The sum of its metrics whose lines begin so."""
         port = self.environment["SKLEARN_OPERATOR_HEALTH_PORT"]
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
             lines = answer.read().decode().splitlines()

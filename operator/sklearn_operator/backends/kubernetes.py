@@ -16,6 +16,7 @@ from typing import Any
 
 import aiohttp
 import orjson
+import yaml
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import config_exception
@@ -191,11 +192,13 @@ async def connect(
             )
         else:
             await _in_cluster(configuration)
-    except (config_exception.ConfigException, OSError) as error:
-        raise errors.Rejected(f"kubernetes: no way to the cluster ({kubeconfig or 'in cluster'}): {error}") from error
-    configuration.connection_pool_maxsize = 32
-    configuration.trace_configs = [_fenced(fence)]
-    async with ApiClient(configuration) as api:
+        configuration.connection_pool_maxsize = 32
+        configuration.trace_configs = [_fenced(fence)]
+        client = ApiClient(configuration)
+    except (config_exception.ConfigException, yaml.YAMLError, OSError, ValueError) as error:
+        why = " ".join(str(error).split())
+        raise errors.Rejected(f"kubernetes: no way to the cluster ({kubeconfig or 'in cluster'}): {why}") from error
+    async with client as api:
         yield KubernetesClient(api, field_manager, fence)
 
 

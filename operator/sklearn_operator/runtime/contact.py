@@ -14,7 +14,7 @@ from sklearn_operator.backends import errors, ports
 
 _log = logging.getLogger(__name__)
 _WHAT = "Kubeflow Pipelines"
-_NEXT, _NEXT_IN_TROUBLE = 60.0, 5.0
+_NEXT, _NEXT_IN_TROUBLE = 15.0, 5.0
 
 
 async def watch(backend: ports.PipelineBackend, has_token: bool, note: Callable[[str, str], bool]) -> None:

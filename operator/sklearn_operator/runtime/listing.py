@@ -82,7 +82,7 @@ class Lister:
                     _log.info("%s are there now", plural)
                 return
             await _pause(stop, delay)
-            delay = min(delay * 2, 10.0)
+            delay = min(delay * 2, 5.0)
 
     async def relist(self) -> set[observed.ModelKey]:
         """Lists every kind again; the keys about which that told something new. A kind that fails waits its turn."""
