@@ -24,7 +24,7 @@ pytestmark = pytest.mark.sandbox
 
 #: From the end of a fault to the end of what it held up.
 HEALED = 60.0
-#: The API server is away for longer than kopf takes to reach its longest pause between two attempts (0.5 + 1 + 2 + 4 + 8
+#: The API server is away for longer than kopf takes to reach its longest pause between two tries (0.5 + 1 + 2 + 4 + 8
 #: s, then 10 s each) and a model's own backoff its longest (0.5 + 1 + 2 + 4 + 8 + 16 s, then 30 s each). From there on
 #: nothing changes any more: five minutes look like this.
 AWAY = 35.0
