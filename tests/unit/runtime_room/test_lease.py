@@ -14,7 +14,7 @@ import waiting
 from sklearn_operator.backends import errors, fencing, kubernetes, memory_kubernetes
 from sklearn_operator.runtime import election, lease
 
-TERMS = election.Terms(1.5)
+TERMS = election.Terms(3.0)
 PLACE = ("leases", "system", "operator")
 
 
@@ -82,7 +82,7 @@ async def test_what_others_put_on_the_lease_stays() -> None:
         await won(first)
         await waiting.until("a label taken along", lambda: _labelled(cluster))
         spec = cluster.objects[PLACE]["spec"]
-        assert spec["leaseDurationSeconds"] == 2
+        assert spec["leaseDurationSeconds"] == 3
         assert spec["renewTime"] > spec["acquireTime"]
 
 
