@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from dataclasses import dataclass, field, replace
 
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from sklearn_operator.runtime import election
 
 TERMS = election.Terms(15.0)
+WALKS, TURNS = 300, 200
 
 
 @dataclass
@@ -62,6 +64,17 @@ class World:
         getattr(self, f"_{what}")(process)
         assert len([one for one in self.processes if one.holds(self.time)]) <= 1
 
+    def _advance(self, process: Process) -> None:
+        if process.sent is None:
+            self._send(process)
+        elif process.carried_out:
+            self._answer(process)
+        else:
+            self._carry_out(process)
+
+    def _idle(self, process: Process) -> None:
+        return None
+
     def _send(self, process: Process) -> None:
         if process.sent is None:
             process.sent, process.carried_out = process.candidate.next(self.time + process.ahead), False
@@ -105,31 +118,42 @@ class World:
             self.step(self.processes.index(process), what, 0.05)
 
 
-WHAT = ("send", "carry_out", "answer", "send", "carry_out", "answer", "give_up", "arrive", "resign", "start_anew")
-STEPS = st.tuples(
-    st.integers(0, 2), st.sampled_from(WHAT), st.one_of(st.just(0.0), st.floats(0, 3), st.sampled_from([9.9, 10, 15]))
-)
+#: About as long as what they may break: a look, a renewal, the deadline, the whole duration.
+PAUSES = (0.05, 1.0, 3.0, 9.9, 10.1, 15.1)
+TROUBLES = ("give_up", "arrive", "resign", "start_anew")
 
 
-@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=3), st.lists(STEPS, max_size=80))
-@settings(max_examples=200, deadline=None)
-def test_there_are_never_two_holders(zeros: list[float], steps: list[tuple[int, str, float]]) -> None:
+def walk(world: World, choose: random.Random, turns: int) -> None:
+    """Now this process gets on, now that one, some steps at a time; in between time passes, or something breaks."""
+    for _ in range(turns):
+        index = choose.randrange(len(world.processes))
+        if choose.random() < 0.05:
+            world.step(index, choose.choice(TROUBLES), 0.0)
+        for _ in range(choose.randint(1, 6)):
+            world.step(index, "advance", 0.0)
+        if choose.random() < 0.4:
+            world.step(index, "idle", choose.choice(PAUSES))
+
+
+@given(st.integers(0, 2**32), st.integers(2, 3))
+@settings(max_examples=WALKS, deadline=None, derandomize=True)
+def test_there_are_never_two_holders(seed: int, processes: int) -> None:
+    """Random walks, each of them long: what breaks an election takes several things in a row."""
+    choose = random.Random(seed)
+    zeros = [choose.uniform(-1e6, 1e6) for _ in range(processes)]
     world = World([Process(f"p{number}", ahead) for number, ahead in enumerate(zeros)])
-    for index, what, passed in steps:
-        world.step(index, what, passed)
+    walk(world, choose, TURNS)
+    for other in range(1, processes):
+        world.step(other, "start_anew", 0.0)
     survivor = world.processes[0]
-    if survivor.candidate.lost_to is not None:
-        survivor = world.processes[0] = Process("new", survivor.ahead)
     survivor.sent = None
-    world.processes = [survivor]
-    waited = 0.0
-    while not survivor.holds(world.time):
-        pause = survivor.candidate.pause(world.time + survivor.ahead)
-        waited += pause + 0.1
-        world.turn(survivor, pause)
+    for _ in range(60):
         if survivor.candidate.lost_to is not None:
-            survivor = world.processes[0] = Process("newer", survivor.ahead)
-        assert waited < 20, "nobody leads, and the others are gone"
+            survivor = world.processes[0] = Process("new", survivor.ahead)
+        world.turn(survivor, survivor.candidate.pause(world.time + survivor.ahead))
+        if survivor.holds(world.time):
+            return
+    raise AssertionError("nobody leads, and the others are gone")
 
 
 def two() -> tuple[World, Process, Process]:
