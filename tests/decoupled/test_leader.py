@@ -146,9 +146,9 @@ async def _paused(pair: Pair) -> None:
     asked = "/sklearnmodels/three"
     await asyncio.to_thread(wait_for, "its pass", lambda: any(asked in path for path in zombie.proxy.reads), 30)
     zombie.operator.signal(signal.SIGSTOP)
-    before = zombie.writes()
     gate.opened.set()
     await asyncio.to_thread(pair.made, "three", TAKEN_OVER)
+    before = zombie.writes()
     zombie.operator.signal(signal.SIGCONT)
     await asyncio.to_thread(wait_for, "the end of the zombie", lambda: zombie.operator.ended() is not None, 30)
     assert zombie.operator.ended() == 1

@@ -15,6 +15,7 @@ from waiting import wait_for
 
 #: From the end of a fault to what it held up.
 HEALED = 60.0
+MISSING = {"sklearnmodels", "sklearnmodelversions", "inferenceservices"}
 
 
 async def test_what_is_missing_is_named_and_waited_for(cluster: embedded.Cluster, tmp_path: Path) -> None:
@@ -29,8 +30,8 @@ async def test_what_is_missing_is_named_and_waited_for(cluster: embedded.Cluster
         operator = operators.Operator(kubeconfig, tmp_path, namespace)
         operator.start()
         try:
-            await _told(operator, "waiting for deployments: kubernetes: GET ", "Disconnected")
-            proxy.missing |= {"sklearnmodels", "sklearnmodelversions", "inferenceservices"}
+            await _told(operator, "waiting for deployments: kubernetes: GET ")
+            proxy.missing |= MISSING
             del proxy.refuse["kubernetes"]
             await _told(operator, "waiting for sklearnmodels: ", "404", "the CRDs of sklearn-operator")
             await _told(operator, "waiting for inferenceservices: ", "404", "KServe; is that installed?")
@@ -66,12 +67,14 @@ def _account(cluster: embedded.Cluster, namespace: str) -> str:
     """A token of a service account that has the operator's role but for one rule."""
     cluster.kubectl("create", "namespace", namespace)
     cluster.kubectl("create", "serviceaccount", "early", "-n", namespace)
+    # Rights come before resources: who asks for what is absent has to be allowed to, to hear that it is.
+    absent = {"apiGroups": ["*"], "resources": [f"absent{plural}" for plural in MISSING], "verbs": ["list"]}
     role = json.loads(cluster.kubectl("get", "clusterrole", "sklearn-operator", "-o", "json").stdout)
     lacking = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
         "metadata": {"name": namespace},
-        "rules": [rule for rule in role["rules"] if "deployments" not in rule["resources"]],
+        "rules": [absent, *(rule for rule in role["rules"] if "deployments" not in rule["resources"])],
     }
     cluster.kubectl("apply", "-f", "-", input=json.dumps(lacking))
     _bind(cluster, namespace, namespace)
