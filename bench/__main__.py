@@ -12,11 +12,11 @@ from typing import Any
 
 from rich import console
 
-from bench import clones, figures, idle, latency, memory, rollout, scale, serving, timeline, training, tuning
+from bench import clones, figures, handover, idle, latency, memory, rollout, scale, serving, timeline, training, tuning
 from bench import place as places
 from sklearn_sandbox import errors
 
-PARTS = ("latency", "writes", "idle", "rollout", "scale", "training", "tuning", "memory", "serving")
+PARTS = ("latency", "writes", "idle", "rollout", "scale", "handover", "training", "tuning", "memory", "serving")
 #: Those that need no cluster.
 ALONE = {"tuning", "memory", "serving"}
 
@@ -77,8 +77,12 @@ def _measure(parts: set[str], options: argparse.Namespace, out: console.Console)
     if "serving" in parts:
         out.print("a served model under load, and the same in KServe's server and in MLServer")
         yield from serving.measure(options.runs, out.print)
-    if parts - ALONE:
-        yield from _sandboxed(parts - ALONE, options, out)
+    if "handover" in parts:
+        out.print("two replicas beside an API server, one of them ended")
+        with places.opened(only=("kube-apiserver",)) as place:
+            yield from handover.measure(place, min(options.runs, 3), out.print)
+    if parts - ALONE - {"handover"}:
+        yield from _sandboxed(parts - ALONE - {"handover"}, options, out)
 
 
 def _sandboxed(parts: set[str], options: argparse.Namespace, out: console.Console) -> Iterator[figures.Figure]:

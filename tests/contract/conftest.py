@@ -9,6 +9,14 @@ import pytest
 
 from contract import kfp_rig
 from sklearn_operator.backends import memory_kfp
+from sklearn_sandbox import embedded
+
+
+@pytest.fixture(scope="session")
+def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Cluster]:
+    """A real API server for those adapters and servers that need one."""
+    with embedded.cluster(tmp_path_factory.mktemp("kubernetes")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

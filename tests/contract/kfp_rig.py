@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import subprocess
 import sys
 import uuid
@@ -32,8 +33,10 @@ def pipeline(name: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
 class Server:
     """``python -m sklearn_sandbox.kfp``, started, killed and started again on the same state."""
 
-    def __init__(self, state: Path, *arguments: str, kubeconfig: str = "") -> None:
+    def __init__(self, state: Path, *arguments: str, kubeconfig: str = "", ca: Path | None = None) -> None:
+        """``ca``: whose certificate it shows, where it is told to show one."""
         self.state = state
+        self.trusted = ssl.create_default_context(cafile=str(ca)) if ca is not None else None
         self._arguments = arguments
         self._environment = {**os.environ, "SKLEARN_TRAINER_PYTHON": str(paths.trainer_python())}
         self._environment["KUBECONFIG"] = kubeconfig
@@ -47,8 +50,8 @@ class Server:
         )
         assert self._process.stdout is not None
         self.url = self._process.stdout.readline().removeprefix("listening on ").strip()
-        assert self.url.startswith("http://"), "the server did not start"
-        self.http = httpx.Client(base_url=self.url, timeout=10, trust_env=False)
+        assert self.url.startswith("http"), "the server did not start"
+        self.http = httpx.Client(base_url=self.url, timeout=10, trust_env=False, verify=self.trusted or True)
 
     def kill(self) -> None:
         self._process.kill()

@@ -19,12 +19,6 @@ Rig = kfp_rig.Rig
 
 
 @pytest.fixture(scope="module")
-def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Cluster]:
-    with embedded.cluster(tmp_path_factory.mktemp("kfp-cluster")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def beside(kubernetes: embedded.Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[kfp_rig.Server]:
     folder = tmp_path_factory.mktemp("kfp-beside")
     server = kfp_rig.Server(folder, "--no-spare", kubeconfig=str(kubernetes.kubeconfig))

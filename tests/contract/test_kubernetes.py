@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -20,9 +20,9 @@ Client = kubernetes.KubernetesClient | MemoryKubernetes
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Cluster]:
-    with embedded.cluster(tmp_path_factory.mktemp("kubernetes")) as running:
-        yield running
+def server(request: pytest.FixtureRequest) -> embedded.Cluster:
+    running: embedded.Cluster = request.getfixturevalue("kubernetes")  # a module has the name here
+    return running
 
 
 @pytest_asyncio.fixture(params=["memory", "apiserver"])
@@ -121,6 +121,19 @@ async def test_a_status_write_on_an_old_version_conflicts(client: Client) -> Non
     assert written["status"]["replicas"] == 1
     with pytest.raises(errors.Conflict):
         await client.replace_status(SETS, "default", metadata["name"], body)
+
+
+async def test_a_replacement_of_an_old_version_conflicts(client: Client) -> None:
+    created = await client.create(MAPS, "default", named(labels={"kept": "yes"}))
+    name = created["metadata"]["name"]
+    written = await client.replace(MAPS, "default", name, {**created, "data": {"b": "2"}})
+    assert written["data"] == {"b": "2"}
+    assert written["metadata"]["labels"] == {"kept": "yes"}
+    assert written["metadata"]["resourceVersion"] != created["metadata"]["resourceVersion"]
+    with pytest.raises(errors.Conflict):
+        await client.replace(MAPS, "default", name, {**created, "data": {"c": "3"}})
+    with pytest.raises(errors.NotFound):
+        await client.replace(MAPS, "default", "nobody", named(resourceVersion="1") | {"metadata": {"name": "nobody"}})
 
 
 async def test_an_edit_whose_test_fails_conflicts_and_changes_nothing(client: Client) -> None:

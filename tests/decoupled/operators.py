@@ -61,11 +61,39 @@ class Operator:
         except OSError:
             return 0
 
+    def page(self, name: str) -> str:
+        """What it answers there, whatever the status; empty when it does not answer."""
+        assert self.process is not None and self.process.poll() is None, self.text()
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{name}", timeout=2) as answer:
+                return str(answer.read().decode())
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.read().decode()
+        except OSError:
+            return ""
+
+    def metric(self, name: str, label: str = "") -> float:
+        """Its first sample with that name and label, 0 where there is none."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        return next((float(line.split()[-1]) for line in lines if line.startswith(name) and label in line), 0.0)
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def ended(self) -> int | None:
+        """The exit code, None while it runs."""
+        assert self.process is not None
+        return self.process.poll()
+
     def stop(self) -> int:
         """Asks it to end, as Kubernetes does; the exit code."""
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
+            self.process.send_signal(signal.SIGCONT)
         try:
             return self.process.wait(30)
         except subprocess.TimeoutExpired:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-import urllib.request
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -74,9 +73,9 @@ def test_a_bad_manifest_says_so_and_neither_a_second_apply_nor_a_restart_writes(
     again.mkdir()
     with operators.running(cluster.kubeconfig, again, models.namespace, RESYNC_PERIOD="0.5") as second:
         listed = "sklearn_operator_listings_total"
-        wait_for("two relistings", lambda: _metric(second, listed, 'result="ok"') >= 8)
+        wait_for("two relistings", lambda: second.metric(listed, 'result="ok"') >= 8)
         assert models.version("bad") == before
-        assert _metric(second, "sklearn_operator_models") == 1
+        assert second.metric("sklearn_operator_models") == 1
         models.apply("bad", {"gamma": 0.001})
         wait_for("Valid again", lambda: models.condition("bad", "Valid").get("status") == "True")
 
@@ -159,9 +158,3 @@ def _plain(server: str) -> dict[str, Any]:
         "users": [{"name": "proxy", "user": {}}],
         "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "proxy"}}],
     }
-
-
-def _metric(operator: operators.Operator, name: str, label: str = "") -> float:
-    with urllib.request.urlopen(f"http://127.0.0.1:{operator.port}/metrics", timeout=5) as answer:
-        lines = answer.read().decode().splitlines()
-    return next((float(line.split()[-1]) for line in lines if line.startswith(name) and label in line), 0.0)

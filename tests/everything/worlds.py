@@ -204,13 +204,14 @@ class Operator:
 
     def actions(self, kind: str) -> int:
         """How many actions of that kind it has carried out since it was started."""
-        return self._counted(f'sklearn_operator_actions_total{{action="{kind}"}} ')
+        return self.counted(f'sklearn_operator_actions_total{{action="{kind}"}} ')
 
     def passes(self) -> int:
         """How many passes it has made since it was started."""
-        return self._counted("sklearn_operator_reconcile_seconds_count ")
+        return self.counted("sklearn_operator_reconcile_seconds_count ")
 
-    def _counted(self, prefix: str) -> int:
+    def counted(self, prefix: str) -> int:
+        """The sum of its metrics whose lines begin so."""
         port = self.environment["SKLEARN_OPERATOR_HEALTH_PORT"]
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
             lines = answer.read().decode().splitlines()
@@ -285,7 +286,7 @@ async def behind_proxy(world: World, folder: Path, **changes: str) -> AsyncItera
     }
     async with faults.running(upstreams) as proxy:
         kubeconfig = folder / "kubeconfig"
-        kubeconfig.write_text(yaml.safe_dump(_plain_kubeconfig(f"http://127.0.0.1:{proxy.ports['kubernetes']}")))
+        kubeconfig.write_text(proxy.kubeconfig())
         environment = operator_environment(
             world,
             KUBECONFIG=str(kubeconfig),
@@ -299,14 +300,3 @@ async def behind_proxy(world: World, folder: Path, **changes: str) -> AsyncItera
         finally:
             await asyncio.to_thread(running.stop)
         print(running.log.read_text()[-20_000:] if running.log.exists() else "")
-
-
-def _plain_kubeconfig(server: str) -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "proxy",
-        "clusters": [{"name": "proxy", "cluster": {"server": server}}],
-        "users": [{"name": "proxy", "user": {}}],
-        "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "proxy", "namespace": "default"}}],
-    }

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import ssl
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -85,10 +87,11 @@ Delivery = Callable[[str, int], Sequence[float]]
 class Proxy:
     """``ports`` by server name; ``writes`` passed on since the last ``arm``; ``reads``: paths of GET requests.
 
-    ``delivery`` decides about each event of a watch; None: they come as they are.
-
-    ``plain`` makes of a label what is the same in every life. ``killed`` is set when a trap has sprung; until it is
-    cleared no other does, whatever the dead process has still under way.
+    ``delivery`` decides about each event of a watch; None: they come as they are. ``plain`` makes of a label what is
+    the same in every life. ``killed`` is set when a trap has sprung; until it is
+    cleared no other does, whatever the dead process has still under way. ``prefixes``: see ``running``. ``refuse``: by
+    server, the status that it answers with, or ``garbage``, or nothing at all because it is ``away``. ``missing``:
+    plurals that the API server is asked for under a name that it does not know.
     """
 
     upstreams: dict[str, tuple[str, ssl.SSLContext | None]]
@@ -98,19 +101,51 @@ class Proxy:
     kill: Callable[[], None] = lambda: None
     killed: asyncio.Event = field(default_factory=asyncio.Event)
     plain: Callable[[str], str] = str
-    refuse: dict[str, int] = field(default_factory=dict)
+    refuse: dict[str, int | Literal["garbage", "away"]] = field(default_factory=dict)
+    missing: set[str] = field(default_factory=set)
+    open: dict[str, set[asyncio.Transport]] = field(default_factory=lambda: defaultdict(set))
     gate: Gate | None = None
     delivery: Delivery | None = None
     reads: list[str] = field(default_factory=list)
+    prefixes: dict[str, str] = field(default_factory=dict)
+
+    def go_away(self, server: str) -> None:
+        """No connection is left, and none is answered, until ``refuse`` says otherwise."""
+        self.refuse[server] = "away"
+        for transport in self.open.pop(server, set()):
+            transport.abort()
 
     def arm(self, traps: list[Trap], kill: Callable[[], None]) -> None:
         self.writes.clear()
         self.killed.clear()
         self.traps, self.kill = traps, kill
 
+    def kubeconfig(self, token: str = "") -> str:
+        """The way to upstream ``kubernetes``; without a token, whoever takes it is who the proxy is."""
+        user = {"token": token} if token else {}
+        document = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "proxy",
+            "clusters": [{"name": "proxy", "cluster": {"server": f"http://127.0.0.1:{self.ports['kubernetes']}"}}],
+            "users": [{"name": "proxy", "user": user}],
+            "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "proxy", "namespace": "default"}}],
+        }
+        return json.dumps(document)
+
     async def handle(self, server: str, request: web.Request, session: aiohttp.ClientSession) -> web.StreamResponse:
-        if server in self.refuse:
-            return web.Response(status=self.refuse[server], text="refused by the test")
+        transport = request.transport
+        if transport is not None:
+            self.open[server].add(transport)
+            if self.refuse.get(server) == "away":
+                transport.abort()
+        refusal = self.refuse.get(server)
+        if refusal is not None:
+            status = refusal if isinstance(refusal, int) else 200
+            return web.Response(status=status, text="<html>refused by the test</html>", content_type="text/html")
+        prefix = self.prefixes.get(server, "")
+        if not request.path.startswith(f"{prefix}/"):
+            return web.Response(status=404, text="<html>nothing here</html>", content_type="text/html")
         body = await request.read()
         if request.method == "GET":
             self.reads.append(request.path)
@@ -128,7 +163,7 @@ class Proxy:
         async with session.request(
             request.method,
             # As it came: quoting it anew would break the signature of a store's request.
-            yarl.URL(base + request.raw_path, encoded=True),
+            yarl.URL(base + self._renamed(request.raw_path.removeprefix(prefix)), encoded=True),
             headers=headers,
             data=body or None,
             ssl=context or True,
@@ -142,6 +177,11 @@ class Proxy:
             if self.delivery is not None and "watch" in request.query and answer.status == 200:
                 return await _deliver(request, answer, self.delivery)
             return await _relay(request, answer)
+
+    def _renamed(self, path: str) -> str:
+        for plural in self.missing:
+            path = path.replace(f"/{plural}", f"/absent{plural}")
+        return path
 
     def _count(self, server: str, request: web.Request) -> Trap | None:
         if request.method not in _WRITES:
@@ -203,9 +243,11 @@ async def _deliver(request: web.Request, answer: aiohttp.ClientResponse, deliver
 
 
 @asynccontextmanager
-async def running(upstreams: dict[str, tuple[str, ssl.SSLContext | None]]) -> AsyncIterator[Proxy]:
-    """One loopback listener per upstream."""
-    proxy = Proxy(upstreams)
+async def running(
+    upstreams: dict[str, tuple[str, ssl.SSLContext | None]], prefixes: dict[str, str] | None = None
+) -> AsyncIterator[Proxy]:
+    """One loopback listener per upstream. ``prefixes``: the path under which an upstream is found, by its name."""
+    proxy = Proxy(upstreams, prefixes=prefixes or {})
     runners = []
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
     connector = aiohttp.TCPConnector(limit=0)

@@ -7,6 +7,7 @@ an ingress that answers 404 for a wrong path must not make a running run look ab
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import httpx
 import orjson
 
-from sklearn_operator.backends import errors
+from sklearn_operator.backends import errors, fencing
 
 _CONNECT = 3.0
 _READ = 15.0
@@ -34,12 +35,26 @@ _DEFINITE = (
 )
 
 
+_TOKEN = "SKLEARN_OPERATOR_KFP_TOKEN_FILE"
+_UNKNOWN = "it does not know the operator: a token for audience pipelines.kubeflow.org? SKLEARN_OPERATOR_KFP_TOKEN_FILE"
+_FORBIDDEN = "grant the operator's service account, by name, the verb on pipelines.kubeflow.org in the namespace"
+
+
+# Later than 2.17 an upload that is not allowed says so, with a 400 as before (pipeline_upload_server.go).
+_NOT_ALLOWED = re.compile(
+    r"(shared )?pipeline upload (denied|authentication failed|authorization could)", re.IGNORECASE
+)
+
+
 class Transport:
     """One API server."""
 
-    def __init__(self, client: httpx.AsyncClient, token_file: Path | None = None) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, token_file: Path | None = None, fence: fencing.Fence = fencing.unfenced
+    ) -> None:
         self._client = client
         self._token_file = token_file
+        self._fence = fence
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
         for pause in (*_RETRY_PAUSES, None):
@@ -82,11 +97,20 @@ class Transport:
             headers["Content-Type"] = "application/json"
         limits = httpx.Timeout(timeout, connect=_CONNECT)
         with translated(method, path):
+            request = self._client.build_request(
+                method, path, params=params, content=content, files=files, headers=headers, timeout=limits
+            )
+            if method != "GET":
+                self._fence()
+                request.extensions["trace"] = self._pass_again
             async with asyncio.timeout(timeout + _CONNECT):
-                answer = await self._client.request(
-                    method, path, params=params, content=content, files=files, headers=headers, timeout=limits
-                )
+                answer = await self._client.send(request)
         return understand(method, path, answer)
+
+    async def _pass_again(self, event: str, _: Mapping[str, Any]) -> None:
+        """Connected, and about to send: how long did that take?"""
+        if event.endswith("send_request_headers.started"):
+            self._fence()
 
     async def _headers(self) -> dict[str, str]:
         headers = {"Accept": "application/json"}
@@ -95,12 +119,12 @@ class Transport:
             try:
                 token = await asyncio.to_thread(self._token_file.read_text)
             except OSError as error:
-                raise errors.Transient(f"kfp: token file {self._token_file}: {error.strerror}") from error
+                raise errors.Transient(f"kfp: {_TOKEN} {self._token_file}: {error.strerror}") from error
             except UnicodeDecodeError as error:
-                raise errors.Transient(f"kfp: token file {self._token_file} holds no token") from error
+                raise errors.Transient(f"kfp: {_TOKEN} {self._token_file} holds no token") from error
             token = token.strip()
             if not (token.isascii() and token.isprintable()):
-                raise errors.Transient(f"kfp: token file {self._token_file} holds no token")
+                raise errors.Transient(f"kfp: {_TOKEN} {self._token_file} holds no token")
             headers["Authorization"] = f"Bearer {token}"
         return headers
 
@@ -116,7 +140,8 @@ def translated(method: str, path: str) -> Iterator[None]:
     try:
         yield
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-        raise _failure(method)(f"{what}: cannot connect ({error})") from error
+        remedy = "; SKLEARN_OPERATOR_KFP_CA_FILE names more authorities" if "CERTIFICATE_VERIFY" in str(error) else ""
+        raise _failure(method)(f"{what}: cannot connect ({error}{remedy})") from error
     except (httpx.TimeoutException, TimeoutError) as error:
         kind = errors.Transient if method == "GET" else errors.Ambiguous
         raise kind(f"{what}: no answer in time") from error
@@ -159,8 +184,12 @@ def _refusal(method: str, path: str, answer: httpx.Response, body: Mapping[str, 
     message = str(body.get("message") or body.get("error_message") or body.get("error") or answer.reason_phrase)
     text = f"kfp: {method} {path}: {status} {message[:_LONGEST_MESSAGE]}"
     retry_after = _seconds(answer.headers.get("Retry-After"))
+    if uploaded and status == 400 and _NOT_ALLOWED.match(message):
+        return errors.Transient(f"{text} ({_FORBIDDEN})")
     if status in (401, 403) or code in (_PERMISSION_DENIED, _UNAUTHENTICATED):
-        return errors.Transient(f"{text} (check the operator's token and its permissions for this namespace)")
+        return errors.Transient(f"{text} ({_UNKNOWN if _is_unauthenticated(status, code) else _FORBIDDEN})")
+    if answer.is_redirect:
+        text = f"{text} (a login page? its address has to be one that takes tokens: SKLEARN_OPERATOR_KFP_URL)"
     # "Not Found" alone is what its gateway says of a path that it does not know.
     if status == 404 and code == _NOT_FOUND and message != "Not Found":
         return errors.NotFound(text)
@@ -177,6 +206,10 @@ def _refusal(method: str, path: str, answer: httpx.Response, body: Mapping[str, 
     if status in (400, 404, 409):
         text = f"{text} (not an answer of Kubeflow Pipelines: check its URL and what stands in between)"
     return errors.Transient(text, retry_after=retry_after)
+
+
+def _is_unauthenticated(status: int, code: object) -> bool:
+    return code == _UNAUTHENTICATED or (status == 401 and code != _PERMISSION_DENIED)
 
 
 def _seconds(value: str | None) -> float | None:

@@ -11,15 +11,17 @@ import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
 import orjson
+import yaml
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import config_exception
 
-from sklearn_operator.backends import errors, nesting
+from sklearn_operator.backends import errors, fencing, nesting
 
 _TIMEOUT = 30.0
 _MERGE = "application/merge-patch+json"
@@ -54,6 +56,7 @@ DEPLOYMENTS = Resource("apps/v1", "deployments")
 PODS = Resource("v1", "pods")
 SECRETS = Resource("v1", "secrets")
 EVENTS = Resource("events.k8s.io/v1", "events")
+LEASES = Resource("coordination.k8s.io/v1", "leases")
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,10 @@ class Listing:
 class KubernetesClient:
     """Reads and writes objects as plain JSON; see ``backends.errors`` for what it raises."""
 
-    def __init__(self, api: ApiClient, field_manager: str) -> None:
+    def __init__(self, api: ApiClient, field_manager: str, fence: fencing.Fence = fencing.unfenced) -> None:
         self._api = api
         self._manager = field_manager
+        self._fence = fence
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> dict[str, Any] | None:
         """None when there is no such object."""
@@ -111,6 +115,10 @@ class KubernetesClient:
             body = {**body, "metadata": {**body["metadata"], "resourceVersion": revision}}
         return await self._call("PATCH", path, body=body, query=[*self._managed(), ("force", force)], kind=_APPLY)
 
+    async def replace(self, resource: Resource, namespace: str, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Replaces the whole object; Conflict when it has changed since ``metadata.resourceVersion``."""
+        return await self._call("PUT", resource.path(namespace, name), body=body, query=self._managed())
+
     async def replace_status(
         self, resource: Resource, namespace: str, name: str, body: Mapping[str, Any]
     ) -> dict[str, Any]:
@@ -147,6 +155,8 @@ class KubernetesClient:
         query: Sequence[tuple[str, str]] = (),
         kind: str = "application/json",
     ) -> dict[str, Any]:
+        if method != "GET":
+            self._fence()
         with _translated(f"{method} {path}"):
             request = await self._api.param_serialize(
                 method,
@@ -170,7 +180,9 @@ class KubernetesClient:
 
 
 @asynccontextmanager
-async def connect(kubeconfig: str | None, field_manager: str) -> AsyncIterator[KubernetesClient]:
+async def connect(
+    kubeconfig: str | None, field_manager: str, fence: fencing.Fence = fencing.unfenced
+) -> AsyncIterator[KubernetesClient]:
     """A client from ``kubeconfig``, or from the pod's own service account."""
     configuration = Configuration()
     try:
@@ -180,11 +192,33 @@ async def connect(kubeconfig: str | None, field_manager: str) -> AsyncIterator[K
             )
         else:
             await _in_cluster(configuration)
-    except (config_exception.ConfigException, OSError) as error:
-        raise errors.Rejected(f"kubernetes: no way to the cluster ({kubeconfig or 'in cluster'}): {error}") from error
-    configuration.connection_pool_maxsize = 32
-    async with ApiClient(configuration) as api:
-        yield KubernetesClient(api, field_manager)
+        configuration.connection_pool_maxsize = 32
+        configuration.trace_configs = [_fenced(fence)]
+        client = ApiClient(configuration)
+    except (config_exception.ConfigException, yaml.YAMLError, OSError, ValueError) as error:
+        why = " ".join(str(error).split())
+        raise errors.Rejected(f"kubernetes: no way to the cluster ({kubeconfig or 'in cluster'}): {why}") from error
+    async with client as api:
+        yield KubernetesClient(api, field_manager, fence)
+
+
+def _fenced(fence: fencing.Fence) -> aiohttp.TraceConfig:
+    """Asks the fence once more when a write has got its connection, for which it may have waited long."""
+
+    async def started(
+        _: aiohttp.ClientSession, context: SimpleNamespace, told: aiohttp.TraceRequestStartParams
+    ) -> None:
+        context.method = told.method
+
+    async def connected(_: aiohttp.ClientSession, context: SimpleNamespace, told: object) -> None:
+        if context.method != "GET":
+            fence()
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(started)
+    trace.on_connection_create_end.append(connected)
+    trace.on_connection_reuseconn.append(connected)
+    return trace
 
 
 async def _in_cluster(configuration: Configuration) -> None:

@@ -76,14 +76,19 @@ class MemoryKubernetes:
             raise errors.Conflict(f"{resource.plural} {key[2]} changed meanwhile, or is somebody else's")
         return copy.deepcopy(merged) if merged == self.objects[key] else self._store(key, merged)
 
+    async def replace(self, resource: Resource, namespace: str, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        key = (resource.plural, namespace, name)
+        stored = self._existing(key)
+        _expect(stored, body)
+        kept = {part: stored["metadata"][part] for part in ("namespace", "uid", "creationTimestamp", "generation")}
+        return self._store(key, {**body, "metadata": {**body["metadata"], **kept}})
+
     async def replace_status(
         self, resource: Resource, namespace: str, name: str, body: Mapping[str, Any]
     ) -> dict[str, Any]:
         key = (resource.plural, namespace, name)
         stored = self._existing(key)
-        expected = body["metadata"].get("resourceVersion")
-        if expected and expected != stored["metadata"]["resourceVersion"]:
-            raise errors.Conflict(f"{resource.plural} {name} changed meanwhile")
+        _expect(stored, body)
         return self._store(key, {**stored, "status": copy.deepcopy(body["status"])})
 
     async def edit(
@@ -122,6 +127,12 @@ class MemoryKubernetes:
         item["metadata"]["resourceVersion"] = str(self._revision)
         self.objects[key] = item
         return copy.deepcopy(item)
+
+
+def _expect(stored: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+    expected = body["metadata"].get("resourceVersion")
+    if expected and expected != stored["metadata"]["resourceVersion"]:
+        raise errors.Conflict(f"{stored['metadata']['name']} changed meanwhile")
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

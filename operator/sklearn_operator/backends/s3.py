@@ -16,10 +16,12 @@ import obstore
 from obstore import exceptions
 from obstore.store import S3Store
 
-from sklearn_operator.backends import errors
+from sklearn_operator.backends import errors, fencing
 from sklearn_operator.core import places
 
 _DOCUMENT_LIMIT = 4 * 1024 * 1024
+#: What one request can delete.
+_AT_ONCE = 1000
 #: Names that S3 has ever allowed; on some others the client panics instead of raising.
 _BUCKET = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 _HOST = re.compile("[A-Za-z0-9._:-]+")
@@ -38,7 +40,9 @@ class S3ArtifactStore:
         access_key_id: str | None = None,
         secret_access_key: str | None = None,
         timeout: timedelta = timedelta(seconds=10),
+        fence: fencing.Fence = fencing.unfenced,
     ) -> None:
+        self._fence = fence
         self._bucket = _split(uri)[0]
         _check_endpoint(endpoint)
         seconds = f"{timeout.total_seconds():.0f} seconds"
@@ -78,8 +82,9 @@ class S3ArtifactStore:
         """Deletes them; returns how many there were. What is gone already counts as deleted."""
         with _translated(root):
             keys = [key async for key in self._keys(root)]
-            if keys:
-                await obstore.delete_async(self._store, keys)
+            for start in range(0, len(keys), _AT_ONCE):
+                self._fence()
+                await obstore.delete_async(self._store, keys[start : start + _AT_ONCE])
             return len(keys)
 
     async def _keys(self, root: str) -> AsyncIterator[str]:

@@ -1,7 +1,8 @@
 """``sklearn-operator run``: the controller.
 
 Invariant: a wrong setting ends with one clear line and exit code 2, a part that failed for good with one and exit
-code 1, so that whoever supervises the process starts it again.
+code 1, so that whoever supervises the process starts it again. What may come by itself (CRDs, rights, a server) is
+waited for.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import typer
 
 from sklearn_operator.backends import errors
 from sklearn_operator.runtime import app as application
+from sklearn_operator.runtime import lease, preflight, watches
 from sklearn_operator.runtime import settings as runtime_settings
-from sklearn_operator.runtime import watches
 
 _log = logging.getLogger("sklearn_operator")
 
@@ -29,9 +30,15 @@ def run() -> None:
     except pydantic.ValidationError as error:
         typer.echo(f"sklearn-operator: wrong settings:\n{runtime_settings.describe(error)}", err=True)
         raise typer.Exit(2) from None
+    wrong = preflight.problems(settings)
+    if wrong:
+        typer.echo("sklearn-operator: wrong settings:\n" + "\n".join(wrong), err=True)
+        raise typer.Exit(2)
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     logging.getLogger("kopf").setLevel("WARNING")
     logging.getLogger("httpx").setLevel("WARNING")
+    for line in preflight.strangers(os.environ):
+        _log.warning("%s", line)
     try:
         asyncio.run(_until_stopped(settings))
     except errors.Rejected as refusal:
@@ -50,7 +57,7 @@ async def _until_stopped(settings: runtime_settings.OperatorSettings) -> None:
     claim_signals()
     try:
         await application.run(settings, stop, claim_signals)
-    except watches.Blind as failure:
+    except (watches.Blind, lease.Lost) as failure:
         _log.critical("%s: ending, to be started again", failure)
         logging.shutdown()
         # What failed may refuse to be cancelled, and the end of the loop would wait for it without end.

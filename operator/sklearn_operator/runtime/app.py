@@ -1,7 +1,9 @@
 """The composition root: builds everything from the settings, runs it, and takes it down in order.
 
 Invariant: all dependencies enter through constructors here; no other module knows where anything comes from. Workers
-start only after every kind was listed once, so that a restart never decides on half a picture.
+start only after every kind was listed once, so that a restart never decides on half a picture, and only while this
+process is the leader, where there is a Lease. One that stands by lists and watches like the leader: what it has to do
+when its time comes is to begin.
 """
 
 from __future__ import annotations
@@ -10,17 +12,17 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
 
 import kopf
 
-from sklearn_operator.backends import errors, kfp, kserve, kubernetes, stores
+from sklearn_operator.backends import errors, fencing, kfp, kserve, kubernetes, stores
 from sklearn_operator.core import naming, observed, parameters, pipeline
 from sklearn_operator.runtime import cache as caching
-from sklearn_operator.runtime import handlers, health, listing, resources, watches
+from sklearn_operator.runtime import contact, election, handlers, health, lease, listing, resources, watches
 from sklearn_operator.runtime.executor import Executor
 from sklearn_operator.runtime.ledger import Ledger
 from sklearn_operator.runtime.metrics import Metrics
@@ -44,48 +46,83 @@ async def run(settings: OperatorSettings, stop: asyncio.Event, claim_signals: Ca
     """
     async with AsyncExitStack() as stack:
         kubeconfig = settings.kubeconfig or os.environ.get("KUBECONFIG") or None
-        client = await stack.enter_async_context(kubernetes.connect(kubeconfig, naming.FIELD_MANAGER))
-        metrics, cache = Metrics(), caching.Cache()
-        reconciler = await _reconciler(settings, client, cache, metrics, stop, stack)
+        leader = await _leadership(settings, kubeconfig, stack)
+        fence = leader.fence if leader is not None else fencing.unfenced
+        client = await stack.enter_async_context(kubernetes.connect(kubeconfig, naming.FIELD_MANAGER, fence))
+        metrics, cache, ledger = Metrics(), caching.Cache(), Ledger(_now())
+        backend = await _pipelines(settings, fence, stack)
+        reconciler = await _reconciler(settings, client, backend, fence, cache, metrics, ledger, stop, stack)
         queue = WorkQueue(_guarded(reconciler), workers=settings.workers)
         metrics.watch(
-            depth=lambda: len(queue),
+            depth=lambda: len(queue) if leader is None or leader.holds else 0,
             models=lambda: sum(1 for _ in cache.keys(caching.MODEL)),
             failing=lambda: queue.failing,
             longest=lambda: queue.longest,
+            leading=lambda: leader is None or leader.holds,
         )
         state = health.State(longest_pass=lambda: queue.longest)
+        if leader is not None:
+            state.standing_by = lambda: leader.waiting
         await stack.enter_async_context(health.serving(settings.health_host, settings.health_port, state, metrics))
         lister = listing.Lister(client, cache, settings.watched_namespaces(), metrics)
-        await lister.prime(stop)
+        await lister.prime(stop, state.note)
         if stop.is_set():
             return
         for kind in (caching.MODEL, caching.VERSION):
             for key in cache.keys(kind):
                 queue.add(key)
         transport = _Transport(settings, kubeconfig, cache, queue, lister.revisions)
-        await _work(queue, lister, transport, settings.resync_period, state, stop, claim_signals)
+
+        async def lead() -> None:
+            if leader is not None:
+                await leader.won.wait()
+            ledger.begin(_now())
+            await queue.run()
+
+        parts = {
+            "workers": lead(),
+            "resync": lister.resync(queue, settings.resync_period),
+            "contact": contact.watch(backend, bool(settings.kfp_token_file), state.note),
+        }
+        await _work(parts, transport, leader, state, stop, claim_signals)
+
+
+async def _leadership(
+    settings: OperatorSettings, kubeconfig: str | None, stack: AsyncExitStack
+) -> lease.Leadership | None:
+    if not settings.lease_namespace:
+        return None
+    client = await stack.enter_async_context(kubernetes.connect(kubeconfig, naming.FIELD_MANAGER))
+    identity, terms = lease.identity_of(settings.identity), election.Terms(settings.lease_duration)
+    return lease.Leadership(client, settings.lease_namespace, settings.lease_name, identity, terms)
+
+
+async def _pipelines(settings: OperatorSettings, fence: fencing.Fence, stack: AsyncExitStack) -> kfp.KfpBackend:
+    return await stack.enter_async_context(
+        kfp.connect(
+            settings.kfp_url,
+            token_file=settings.kfp_token_file or None,
+            ca_file=settings.kfp_ca_file or None,
+            ui_url=settings.kfp_ui_url or None,
+            fence=fence,
+        )
+    )
 
 
 async def _reconciler(
     settings: OperatorSettings,
     client: kubernetes.KubernetesClient,
+    backend: kfp.KfpBackend,
+    fence: fencing.Fence,
     cache: caching.Cache,
     metrics: Metrics,
+    ledger: Ledger,
     stop: asyncio.Event,
     stack: AsyncExitStack,
 ) -> Reconciler:
     core = settings.for_core()
     catalogue = parameters.Catalogue.parse(resources.catalogue(), core.packages)
     pipelines = pipeline.BasePipelines.parse(resources.pipelines())
-    backend = await stack.enter_async_context(
-        kfp.connect(
-            settings.kfp_url,
-            token_file=settings.kfp_token_file or None,
-            ca_file=settings.kfp_ca_file or None,
-            ui_url=settings.kfp_ui_url or None,
-        )
-    )
     http = await stack.enter_async_context(await kserve.probe_client())
     access = stores.Access(
         settings.store_endpoint or None,
@@ -93,8 +130,7 @@ async def _reconciler(
         settings.store_access_key_id or None,
         settings.store_secret_access_key.get_secret_value() or None,
     )
-    opened = stores.Stores(access, settings.allowed_store_hosts(), client)
-    ledger = Ledger(_now())
+    opened = stores.Stores(access, settings.allowed_store_hosts(), client, fence)
     runs = Runs(backend, settings.kfp_poll_min * 0.8, time.monotonic)
     observer = Observer(client, cache, runs, opened, kserve.HttpProber(http), core, ledger, reached=settings.reached)
     executor = Executor(client, backend, opened, runs, core, catalogue, pipelines, ledger, _now)
@@ -167,10 +203,9 @@ class _Transport:
 
 
 async def _work(
-    queue: WorkQueue[observed.ModelKey],
-    lister: listing.Lister,
+    parts: Mapping[str, Coroutine[Any, Any, None]],
     transport: _Transport,
-    resync_period: float,
+    leader: lease.Leadership | None,
     state: health.State,
     stop: asyncio.Event,
     claim_signals: Callable[[], None],
@@ -182,23 +217,32 @@ async def _work(
 
     # Whatever exists before kopf starts, kopf leaves alone when it ends.
     stopping = asyncio.create_task(claimed(), name="stop")
-    workers = asyncio.create_task(queue.run(), name="workers")
+    working = {asyncio.create_task(part, name=name) for name, part in parts.items()}
     watching = asyncio.create_task(transport.run(), name="transport")
-    guard = asyncio.create_task(transport.watches.guard(), name="watch guard")
-    resync = asyncio.create_task(lister.resync(queue, resync_period), name="resync")
+    working.add(asyncio.create_task(transport.watches.guard(), name="watch guard"))
+    campaign = {asyncio.create_task(leader.campaign(), name="campaign")} if leader is not None else set()
     state.ready = True
+    done: set[asyncio.Task[None]] = set()
     try:
-        parts = {stopping, workers, watching, guard, resync}
-        done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait({stopping, watching, *working, *campaign}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         state.ready = False
         stop.set()
-        guard.cancel()
-        resync.cancel()
-        workers.cancel()
-        await asyncio.wait({workers, guard, resync}, timeout=_LAST_ACTIONS)
-        transport.stop.set()
-        await asyncio.wait({watching, stopping}, timeout=_TRANSPORT_END)
-    for task in (*done, watching, workers):
+        if not done & campaign:
+            # The last actions are taken under the Lease; it is given back as soon as there are none.
+            await _ended(working, _LAST_ACTIONS)
+            await _ended(campaign, 1.0)
+            if leader is not None:
+                await leader.resign()
+            transport.stop.set()
+            await asyncio.wait({watching, stopping}, timeout=_TRANSPORT_END)
+    for task in (*done, watching, *working, *campaign):
         if task.done() and not task.cancelled() and (error := task.exception()) is not None:
             raise error
+
+
+async def _ended(tasks: set[asyncio.Task[None]], seconds: float) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=seconds)

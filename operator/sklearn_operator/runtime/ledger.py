@@ -27,8 +27,12 @@ class Ledger:
         self.refusals: dict[observed.ModelKey, observed.Refusal] = {}
         self.progress: dict[observed.ModelKey, tuple[str, float, observed.Json]] = {}
 
+    def begin(self, now: datetime) -> None:
+        """From now on this process acts; until now, another one may have."""
+        self._started = now
+
     def last_sent(self, uid: str) -> datetime:
-        """When this process last tried to submit; before it, somebody else may have, up to the moment it started."""
+        """When this process last tried to submit; before it, somebody else may have, up to the moment it began."""
         return self.submitted_at.get(uid, self._started)
 
     def forget_model(self, key: observed.ModelKey) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sklearn_operator.backends import errors, kubernetes
@@ -31,12 +31,14 @@ class Watched:
     kind: str
     resource: kubernetes.Resource
     selector: dict[str, str] | None = None
+    comes_with: str = "Kubernetes"
 
 
+_OURS = "the CRDs of sklearn-operator (`sklearn-operator crds | kubectl apply --server-side -f -`)"
 WATCHED = (
-    Watched(caching.MODEL, kubernetes.MODELS),
-    Watched(caching.VERSION, kubernetes.VERSIONS),
-    Watched(caching.SERVICE, kubernetes.INFERENCE_SERVICES, _CHILDREN),
+    Watched(caching.MODEL, kubernetes.MODELS, comes_with=_OURS),
+    Watched(caching.VERSION, kubernetes.VERSIONS, comes_with=_OURS),
+    Watched(caching.SERVICE, kubernetes.INFERENCE_SERVICES, _CHILDREN, "KServe"),
     Watched(caching.DEPLOYMENT, kubernetes.DEPLOYMENTS, _CHILDREN),
 )
 
@@ -59,20 +61,28 @@ class Lister:
         #: At which revision each path was listed last.
         self.revisions: dict[str, int] = {}
 
-    async def prime(self, stop: asyncio.Event) -> None:
-        """Lists every kind once; waits, and says so, while that is not possible."""
-        await asyncio.gather(*(self._prime(watched, stop) for watched in WATCHED))
+    async def prime(self, stop: asyncio.Event, note: Callable[[str, str], bool]) -> None:
+        """Lists every kind once; waits, and says so, while that is not possible. ``note``: what is waited for, and why.
 
-    async def _prime(self, watched: Watched, stop: asyncio.Event) -> None:
-        delay = 0.5
+        Whether something is not there yet or never will be, it cannot know; a person who reads it can.
+        """
+        await asyncio.gather(*(self._prime(watched, stop, note) for watched in WATCHED))
+
+    async def _prime(self, watched: Watched, stop: asyncio.Event, note: Callable[[str, str], bool]) -> None:
+        delay, plural = 0.5, watched.resource.plural
         while not stop.is_set():
             try:
                 await self._list(watched)
-                return
             except errors.BackendError as error:
-                _log.error("cannot list %s yet: %s", watched.resource.plural, error)
+                why = f"{error}{_remedy(watched, error)}"
+                if note(plural, why):
+                    _log.error("waiting for %s: %s", plural, why)
+            else:
+                if note(plural, ""):
+                    _log.info("%s are there now", plural)
+                return
             await _pause(stop, delay)
-            delay = min(delay * 2, 10.0)
+            delay = min(delay * 2, 5.0)
 
     async def relist(self) -> set[observed.ModelKey]:
         """Lists every kind again; the keys about which that told something new. A kind that fails waits its turn."""
@@ -105,6 +115,12 @@ class Lister:
             found = [(key, raw) for raw in listing.items if (key := handlers.key_of(watched.kind, raw)) is not None]
             news |= self._cache.merge(watched.kind, found, listing.revision, namespace)
         return news
+
+
+def _remedy(watched: Watched, error: errors.BackendError) -> str:
+    if isinstance(error, errors.NotFound):
+        return f" (it comes with {watched.comes_with}; is that installed?)"
+    return " (grant it to the operator's service account)" if "forbidden" in str(error) else ""
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

@@ -42,6 +42,9 @@ class Metrics:
         self._longest = prometheus.Gauge(
             "sklearn_operator_longest_pass_seconds", "Age of the oldest pass under way.", registry=self.registry
         )
+        self._leader = prometheus.Gauge(
+            "sklearn_operator_leader", "1 where this process acts, 0 where it stands by.", registry=self.registry
+        )
         self._listings = prometheus.Counter(
             "sklearn_operator_listings", "Listings of a whole kind, by result.", ["result"], registry=self.registry
         )
@@ -73,12 +76,14 @@ class Metrics:
         models: Callable[[], float],
         failing: Callable[[], float],
         longest: Callable[[], float],
+        leading: Callable[[], float],
     ) -> None:
         """Gauges that are read when they are scraped."""
         self._depth.set_function(depth)
         self._models.set_function(models)
         self._failing.set_function(failing)
         self._longest.set_function(longest)
+        self._leader.set_function(leading)
 
     def render(self) -> bytes:
         return prometheus.generate_latest(self.registry)

@@ -6,8 +6,9 @@ Invariant: read once, at start; a wrong value is one clear message, not a crash 
 from __future__ import annotations
 
 import re
+import urllib.parse
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pydantic
 import pydantic_settings
@@ -16,14 +17,19 @@ import sklearn_operator
 from sklearn_operator.core import settings as core_settings
 from sklearn_steps import hosts
 
+PREFIX = "SKLEARN_OPERATOR_"
 _RUNTIME = re.compile(r"[a-z0-9][a-z0-9.-]*=[0-9]+(\.[0-9]+)+")
+_STORE = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9._-]{1,254}(/[^\s?#]*)?")
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _Seconds = Annotated[float, pydantic.Field(gt=0, le=86_400)]
 
 
 class OperatorSettings(pydantic_settings.BaseSettings):
     """Every field is an environment variable: ``kfp_url`` is ``SKLEARN_OPERATOR_KFP_URL``."""
 
-    model_config = pydantic_settings.SettingsConfigDict(env_prefix="SKLEARN_OPERATOR_", extra="ignore", frozen=True)
+    model_config = pydantic_settings.SettingsConfigDict(
+        env_prefix=PREFIX, extra="ignore", frozen=True, validate_default=True
+    )
 
     #: Namespaces to look after, separated by commas; empty means all of them.
     namespaces: str = ""
@@ -78,6 +84,13 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     knative: bool = False
     #: For an operator that does not run in the pods' network: how pods are reached, ``prefix=other prefix``.
     pod_addresses: Annotated[str, pydantic.Field(pattern=r"^([0-9a-f.:]+=[0-9a-f.:]+)?$")] = ""
+    #: Namespace of the Lease by which one of several replicas is the one that acts; empty: no Lease, one replica.
+    lease_namespace: str = ""
+    lease_name: str = "sklearn-operator"
+    #: Seconds after which a Lease that is not renewed may be taken over; its holder stops acting at two thirds of it.
+    lease_duration: Annotated[float, pydantic.Field(ge=3, le=300)] = 15.0
+    #: Name of this replica in the Lease, to which something random is added; empty: the host's name.
+    identity: str = ""
     #: How many models are worked on at the same time.
     workers: Annotated[int, pydantic.Field(ge=1, le=256)] = 8
     #: Seconds between two looks at everything, whether or not anything happened.
@@ -87,21 +100,55 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     health_port: Annotated[int, pydantic.Field(ge=0, le=65_535)] = 8080
     #: Kubeconfig file; empty means KUBECONFIG, else the pod's service account.
     kubeconfig: str = ""
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+
+    @pydantic.field_validator("log_level", mode="before")
+    @classmethod
+    def _in_capitals(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
 
     @pydantic.field_validator("store_uri")
     @classmethod
     def _is_s3(cls, value: str) -> str:
-        if not value.startswith("s3://") or len(value) <= len("s3://"):
+        if not _STORE.fullmatch(value):
             raise ValueError("must be of the form s3://bucket/prefix")
         return value.rstrip("/")
 
     @pydantic.field_validator("kfp_url", "kfp_ui_url", "store_endpoint")
     @classmethod
     def _is_http(cls, value: str) -> str:
-        if value and not value.startswith(("http://", "https://")):
-            raise ValueError("must begin with http:// or https://")
+        if value and not _is_address(value):
+            raise ValueError("must be of the form http(s)://host:port/prefix, without credentials, query or fragment")
         return value.rstrip("/")
+
+    @pydantic.field_validator("kfp_url")
+    @classmethod
+    def _is_given(cls, value: str) -> str:
+        if not value:
+            raise ValueError("must not be empty")
+        return value
+
+    @pydantic.field_validator("kfp_poll_max")
+    @classmethod
+    def _is_no_shorter(cls, value: float, info: pydantic.ValidationInfo) -> float:
+        if value < info.data.get("kfp_poll_min", value):
+            raise ValueError("must not be less than SKLEARN_OPERATOR_KFP_POLL_MIN")
+        return value
+
+    @pydantic.field_validator("store_secret_access_key")
+    @classmethod
+    def _is_a_pair(cls, value: pydantic.SecretStr, info: pydantic.ValidationInfo) -> pydantic.SecretStr:
+        if bool(value.get_secret_value()) != bool(info.data.get("store_access_key_id")):
+            raise ValueError("must be given together with SKLEARN_OPERATOR_STORE_ACCESS_KEY_ID, or neither of them")
+        return value
+
+    @pydantic.field_validator("namespaces", "service_accounts", "lease_namespace", "lease_name", "store_secret")
+    @classmethod
+    def _are_names(cls, value: str) -> str:
+        for item in _listed(value):
+            if not _NAME.fullmatch(item):
+                raise ValueError("must be names of Kubernetes objects, in lower case")
+        return value
 
     @pydantic.field_validator("data_hosts", "git_hosts", "store_hosts")
     @classmethod
@@ -159,6 +206,16 @@ class OperatorSettings(pydantic_settings.BaseSettings):
         return tuple(_listed(self.namespaces))
 
 
+def _is_address(text: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(text)
+        port_is_good = parts.port != 0
+    except ValueError:
+        return False
+    plain = not (parts.username or parts.password or parts.query or parts.fragment or re.search(r"\s", text))
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and port_is_good and plain
+
+
 def _pair(text: str) -> tuple[str, str]:
     name, _, version = text.partition("=")
     return name, version
@@ -172,6 +229,6 @@ def describe(error: pydantic.ValidationError) -> str:
     """One line per wrong setting, by the name of its environment variable and without its value."""
     lines = []
     for item in error.errors():
-        name = "SKLEARN_OPERATOR_" + "_".join(str(part) for part in item["loc"]).upper()
+        name = PREFIX + "_".join(str(part) for part in item["loc"]).upper()
         lines.append(f"{name}: {item['msg']}")
     return "\n".join(lines)

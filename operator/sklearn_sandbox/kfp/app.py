@@ -5,6 +5,7 @@ Invariant: it listens only once every execution of an earlier life was taken up 
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from sklearn_sandbox.kfp import children, cluster, executor, faults, page, places, problems, runs, store
+from sklearn_sandbox.kfp import authorization, children, cluster, executor, faults, page, places, problems, runs, store
 
 PREFIX = "/apis/v2beta1"
 _MAX_BODY = 64 << 20
@@ -20,13 +21,19 @@ _MAX_BODY = 64 << 20
 
 @dataclass(frozen=True)
 class Options:
-    """``standalone``: the namespace in which all runs execute; None is the multi-user mode."""
+    """``standalone``: the namespace in which all runs execute; None is the multi-user mode.
+
+    ``authenticate``: whether users have to show a token, and to be allowed what they ask for; the sandbox's own server
+    takes everybody for one who may everything. ``tls``: certificate and key of the server.
+    """
 
     state: Path
     trainer_python: Path
     kubeconfig: str | None = None
     standalone: str | None = None
     spare: bool = True
+    authenticate: bool = False
+    tls: tuple[Path, Path] | None = None
 
 
 @asynccontextmanager
@@ -43,16 +50,26 @@ async def serving(options: Options, host: str, port: int) -> AsyncIterator[int]:
         every_run.attach(engine)
         engine.resume()
         application = _application(documents, where, every_run, engine, multi_user)
+        if options.authenticate:
+            application.middlewares.append(authorization.Authorization(documents, kubernetes).middleware())
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, host, port)
+            site = web.TCPSite(runner, host, port, ssl_context=_tls(options))
             await site.start()
             yield int(runner.addresses[0][1])
         finally:
             await runner.cleanup()
             await engine.close()
             documents.close()
+
+
+def _tls(options: Options) -> ssl.SSLContext | None:
+    if options.tls is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*options.tls)
+    return context
 
 
 def _application(

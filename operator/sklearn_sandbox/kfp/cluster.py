@@ -104,6 +104,13 @@ class Cluster:
         path = f"{pods}/{manifest['metadata']['name']}/status"
         await self._call("PATCH", path, {"status": status}, "application/merge-patch+json")
 
+    async def review(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """What the API server says to a TokenReview or a SubjectAccessReview."""
+        code, answer = await self._call("POST", path, body)
+        if code != 201:
+            raise ClusterError(f"{path}: {code} {answer.get('message')}")
+        return dict(answer["status"])
+
     async def remove(self, namespace: str, pod: str) -> None:
         if self._api is not None:
             options = {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0}

@@ -33,6 +33,12 @@ ANSWERS = {
     "400 with a code": ("POST", 400, {"code": 3, "message": "Invalid input error: x"}, errors.Rejected),
     "400 of a proxy": ("POST", 400, HTML, errors.Transient),
     "400 of an upload": ("POST", 400, {"error_message": "bad spec"}, errors.Rejected),
+    "400 of an upload that is not allowed": (
+        "POST",
+        400,
+        {"error_message": 'Pipeline upload denied: permission to create in namespace "a"'},
+        errors.Transient,
+    ),
     "409 with code 6": ("POST", 409, {"code": 6, "message": "exists"}, errors.Conflict),
     "409 of an upload": ("POST", 409, {"error_message": "exists"}, errors.Conflict),
     "409 with code 10 is a bad request": ("POST", 409, {"code": 10, "message": "bad"}, errors.Rejected),
@@ -135,7 +141,7 @@ async def test_the_token_is_read_for_every_request_and_the_prefix_is_kept(tmp_pa
 
 
 async def test_a_missing_token_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(errors.Transient, match="token file"):
+    with pytest.raises(errors.Transient, match="KFP_TOKEN_FILE"):
         await find(backend(lambda _: httpx.Response(200, json={}), tmp_path / "none"))
 
 
