@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import orjson
 
-from sklearn_operator.backends import errors
+from sklearn_operator.backends import errors, metering
 
 _CONNECT = 3.0
 _READ = 15.0
@@ -34,12 +34,23 @@ _DEFINITE = (
 )
 
 
+# Parts of paths that are words of the API; all others are somebody's names.
+_LISTED = frozenset({"runs", "experiments", "pipelines", "versions"})
+_OTHER = frozenset({"upload", "upload_version", "healthz"})
+
+
 class Transport:
     """One API server."""
 
-    def __init__(self, client: httpx.AsyncClient, token_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        token_file: Path | None = None,
+        meter: metering.Meter = metering.unmetered,
+    ) -> None:
         self._client = client
         self._token_file = token_file
+        self._meter = meter
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
         for pause in (*_RETRY_PAUSES, None):
@@ -81,11 +92,12 @@ class Transport:
             content = orjson.dumps(body)
             headers["Content-Type"] = "application/json"
         limits = httpx.Timeout(timeout, connect=_CONNECT)
-        with translated(method, path):
+        with translated(method, path), metering.measured(self._meter, "kfp", operation(method, path)) as call:
             async with asyncio.timeout(timeout + _CONNECT):
                 answer = await self._client.request(
                     method, path, params=params, content=content, files=files, headers=headers, timeout=limits
                 )
+            call.code = str(answer.status_code)
         return understand(method, path, answer)
 
     async def _headers(self) -> dict[str, str]:
@@ -103,6 +115,15 @@ class Transport:
                 raise errors.Transient(f"kfp: token file {self._token_file} holds no token")
             headers["Authorization"] = f"Bearer {token}"
         return headers
+
+
+def operation(method: str, path: str) -> str:
+    """``get runs``, ``list runs``, ``terminate runs``: the verb and the collection, without ids."""
+    parts = path.strip("/").split("/")[2:]
+    last = parts[-1] if parts else ""
+    verb = {"POST": "create", "DELETE": "delete"}.get(method, "list" if last in _LISTED else "get")
+    verb = last.rpartition(":")[2] if ":" in last else verb
+    return f"{verb} {'/'.join(part for part in parts if part in _LISTED | _OTHER)}"
 
 
 class _Retryable(errors.Transient):

@@ -19,7 +19,7 @@ from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import config_exception
 
-from sklearn_operator.backends import errors, nesting
+from sklearn_operator.backends import errors, metering, nesting
 
 _TIMEOUT = 30.0
 _MERGE = "application/merge-patch+json"
@@ -67,9 +67,10 @@ class Listing:
 class KubernetesClient:
     """Reads and writes objects as plain JSON; see ``backends.errors`` for what it raises."""
 
-    def __init__(self, api: ApiClient, field_manager: str) -> None:
+    def __init__(self, api: ApiClient, field_manager: str, meter: metering.Meter = metering.unmetered) -> None:
         self._api = api
         self._manager = field_manager
+        self._meter = meter
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> dict[str, Any] | None:
         """None when there is no such object."""
@@ -147,7 +148,8 @@ class KubernetesClient:
         query: Sequence[tuple[str, str]] = (),
         kind: str = "application/json",
     ) -> dict[str, Any]:
-        with _translated(f"{method} {path}"):
+        measured = metering.measured(self._meter, "kubernetes", operation(method, path, kind))
+        with _translated(f"{method} {path}"), measured as call:
             request = await self._api.param_serialize(
                 method,
                 path,
@@ -159,6 +161,7 @@ class KubernetesClient:
             answer = await self._api.call_api(*request, _request_timeout=_TIMEOUT)
             content: bytes = await answer.read()  # type: ignore[no-untyped-call]
             status = int(answer.status)
+            call.code = str(status)
             retry_after = (answer.response.headers or {}).get("Retry-After")
         if not 200 <= status <= 299:
             raise _refusal(method, path, status, content, retry_after, kind)
@@ -169,8 +172,22 @@ class KubernetesClient:
         return parsed
 
 
+def operation(method: str, path: str, kind: str) -> str:
+    """``get sklearnmodels``, ``apply inferenceservices``, ``update sklearnmodels/status``: Kubernetes' own verbs."""
+    parts = path.strip("/").split("/")[2 if path.startswith("/api/") else 3 :]
+    parts = parts[2:] if parts[0] == "namespaces" and len(parts) > 2 else parts
+    verb = {"POST": "create", "PUT": "update", "DELETE": "delete", "PATCH": "patch"}.get(method, "get")
+    if kind == _APPLY:
+        verb = "apply"
+    elif verb == "get" and len(parts) == 1:
+        verb = "list"
+    return f"{verb} {'/'.join((parts[0], *parts[2:]))}"
+
+
 @asynccontextmanager
-async def connect(kubeconfig: str | None, field_manager: str) -> AsyncIterator[KubernetesClient]:
+async def connect(
+    kubeconfig: str | None, field_manager: str, meter: metering.Meter = metering.unmetered
+) -> AsyncIterator[KubernetesClient]:
     """A client from ``kubeconfig``, or from the pod's own service account."""
     configuration = Configuration()
     try:
@@ -184,7 +201,7 @@ async def connect(kubeconfig: str | None, field_manager: str) -> AsyncIterator[K
         raise errors.Rejected(f"kubernetes: no way to the cluster ({kubeconfig or 'in cluster'}): {error}") from error
     configuration.connection_pool_maxsize = 32
     async with ApiClient(configuration) as api:
-        yield KubernetesClient(api, field_manager)
+        yield KubernetesClient(api, field_manager, meter)
 
 
 async def _in_cluster(configuration: Configuration) -> None:

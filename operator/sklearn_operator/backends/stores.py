@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sklearn_operator.backends import errors, kubernetes, ports, s3
+from sklearn_operator.backends import errors, kubernetes, metering, ports, s3
 from sklearn_operator.core import places
 from sklearn_steps import hosts
 
@@ -33,8 +33,15 @@ class Access:
 class Stores:
     """``allowed``: hosts of endpoints that Secrets may name besides the operator's own and AWS."""
 
-    def __init__(self, own: Access, allowed: Collection[str], client: kubernetes.KubernetesClient) -> None:
+    def __init__(
+        self,
+        own: Access,
+        allowed: Collection[str],
+        client: kubernetes.KubernetesClient,
+        meter: metering.Meter = metering.unmetered,
+    ) -> None:
         self._own = own
+        self._meter = meter
         self._allowed = allowed
         self._client = client
         self._clients: dict[tuple[str, Access], s3.S3ArtifactStore] = {}
@@ -50,6 +57,7 @@ class Stores:
             region=access.region,
             access_key_id=access.access_key_id,
             secret_access_key=access.secret_access_key,
+            meter=self._meter,
         )
         self._clients[bucket, access] = store
         if len(self._clients) > _CLIENTS:

@@ -11,13 +11,14 @@ import logging
 import os
 import signal
 
+import prometheus_client
 import pydantic
 import typer
 
 from sklearn_operator.backends import errors
 from sklearn_operator.runtime import app as application
+from sklearn_operator.runtime import logs, watches
 from sklearn_operator.runtime import settings as runtime_settings
-from sklearn_operator.runtime import watches
 
 _log = logging.getLogger("sklearn_operator")
 
@@ -29,9 +30,8 @@ def run() -> None:
     except pydantic.ValidationError as error:
         typer.echo(f"sklearn-operator: wrong settings:\n{runtime_settings.describe(error)}", err=True)
         raise typer.Exit(2) from None
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-    logging.getLogger("kopf").setLevel("WARNING")
-    logging.getLogger("httpx").setLevel("WARNING")
+    logs.configure(settings.log_level, settings.log_format)
+    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
     try:
         asyncio.run(_until_stopped(settings))
     except errors.Rejected as refusal:

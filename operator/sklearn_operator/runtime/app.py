@@ -20,7 +20,7 @@ import kopf
 from sklearn_operator.backends import errors, kfp, kserve, kubernetes, stores
 from sklearn_operator.core import naming, observed, parameters, pipeline
 from sklearn_operator.runtime import cache as caching
-from sklearn_operator.runtime import handlers, health, listing, resources, watches
+from sklearn_operator.runtime import fleet, handlers, health, listing, logs, resources, watches
 from sklearn_operator.runtime.executor import Executor
 from sklearn_operator.runtime.ledger import Ledger
 from sklearn_operator.runtime.metrics import Metrics
@@ -44,15 +44,17 @@ async def run(settings: OperatorSettings, stop: asyncio.Event, claim_signals: Ca
     """
     async with AsyncExitStack() as stack:
         kubeconfig = settings.kubeconfig or os.environ.get("KUBECONFIG") or None
-        client = await stack.enter_async_context(kubernetes.connect(kubeconfig, naming.FIELD_MANAGER))
         metrics, cache = Metrics(), caching.Cache()
+        client = await stack.enter_async_context(kubernetes.connect(kubeconfig, naming.FIELD_MANAGER, metrics.called))
         reconciler = await _reconciler(settings, client, cache, metrics, stop, stack)
-        queue = WorkQueue(_guarded(reconciler), workers=settings.workers)
+        queue = WorkQueue(
+            _guarded(reconciler), workers=settings.workers, waited=metrics.waited, retried=metrics.retried
+        )
         metrics.watch(
             depth=lambda: len(queue),
-            models=lambda: sum(1 for _ in cache.keys(caching.MODEL)),
             failing=lambda: queue.failing,
             longest=lambda: queue.longest,
+            fleet=fleet.Fleet(cache, per_model=settings.metrics_per_model),
         )
         state = health.State(longest_pass=lambda: queue.longest)
         await stack.enter_async_context(health.serving(settings.health_host, settings.health_port, state, metrics))
@@ -84,6 +86,7 @@ async def _reconciler(
             token_file=settings.kfp_token_file or None,
             ca_file=settings.kfp_ca_file or None,
             ui_url=settings.kfp_ui_url or None,
+            meter=metrics.called,
         )
     )
     http = await stack.enter_async_context(await kserve.probe_client())
@@ -93,10 +96,12 @@ async def _reconciler(
         settings.store_access_key_id or None,
         settings.store_secret_access_key.get_secret_value() or None,
     )
-    opened = stores.Stores(access, settings.allowed_store_hosts(), client)
+    opened = stores.Stores(access, settings.allowed_store_hosts(), client, metrics.called)
     ledger = Ledger(_now())
     runs = Runs(backend, settings.kfp_poll_min * 0.8, time.monotonic)
-    observer = Observer(client, cache, runs, opened, kserve.HttpProber(http), core, ledger, reached=settings.reached)
+    observer = Observer(
+        client, cache, runs, opened, kserve.HttpProber(http, metrics.called), core, ledger, reached=settings.reached
+    )
     executor = Executor(client, backend, opened, runs, core, catalogue, pipelines, ledger, _now)
     return Reconciler(observer, executor, core, catalogue, metrics, _now, stop.is_set)
 
@@ -117,7 +122,8 @@ def _guarded(reconciler: Reconciler) -> Callable[[observed.ModelKey], Awaitable[
         except Exception as bug:
             again = told.get(key) == repr(bug)
             told[key] = repr(bug)
-            _log.error("%s: the pass broke off: %r", key, bug, exc_info=None if again else bug)
+            with logs.about(model=str(key)):
+                _log.error("the pass broke off: %r", bug, exc_info=None if again else bug)
             raise
         told.pop(key, None)
         return delay

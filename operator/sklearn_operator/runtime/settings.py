@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pydantic
 import pydantic_settings
@@ -87,7 +87,11 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     health_port: Annotated[int, pydantic.Field(ge=0, le=65_535)] = 8080
     #: Kubeconfig file; empty means KUBECONFIG, else the pod's service account.
     kubeconfig: str = ""
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    #: ``text`` for people, ``json`` for whatever collects logs: one object a line.
+    log_format: Literal["text", "json"] = "text"
+    #: Whether /metrics has series of every single model (its phase, its last good training) beside those of namespaces.
+    metrics_per_model: bool = False
 
     @pydantic.field_validator("store_uri")
     @classmethod
