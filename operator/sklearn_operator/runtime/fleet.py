@@ -54,6 +54,10 @@ class Fleet(Collector):
         if self._per_model:
             yield from self._own().values()
 
+    def namespaces(self) -> set[str]:
+        """Those that have a model."""
+        return {key.namespace for key in self._cache.keys(caching.MODEL)}
+
     def _oldest(self, pick: Callable[[_Facts], float | None]) -> dict[str, float]:
         found: dict[str, float] = {}
         for key, facts in self._known.items():

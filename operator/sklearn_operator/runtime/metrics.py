@@ -5,17 +5,17 @@ Invariant: labels are bounded by words of ours and by namespaces; no object's na
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import prometheus_client as prometheus
-from prometheus_client.registry import Collector
 
 import sklearn_operator
 from sklearn_operator.backends import errors
 from sklearn_operator.core import actions, observed, version_report
+from sklearn_operator.runtime import fleet as fleets
 
 _PASS = (0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 30)
 _CALL = (0.005, 0.02, 0.1, 0.5, 2, 10, 30)
@@ -92,10 +92,13 @@ class Metrics:
         self._failing = gauge("failing_models", "Models whose last pass failed.")
         self._longest = gauge("longest_pass_seconds", "Age of the oldest pass under way.")
         self._listings = counter("listings", "Listings of a whole kind, by result.", "result")
+        self._namespaces: set[str] = set()
+        self._fleet: fleets.Fleet | None = None
         gauge("build_info", "1, labelled with the version.", "version").labels(sklearn_operator.__version__).set(1)
 
     @contextmanager
-    def reconciling(self) -> Iterator[Passing]:
+    def reconciling(self, namespace: str) -> Iterator[Passing]:
+        self._expect(namespace)
         passing = Passing()
         with self._seconds.time():
             try:
@@ -149,19 +152,42 @@ class Metrics:
     def listed(self, result: str) -> None:
         self._listings.labels(result).inc()
 
+    def forget_all_but(self, namespaces: Collection[str]) -> None:
+        """Series of namespaces without models end; a new model there begins at nothing again."""
+        for namespace in self._namespaces - set(namespaces):
+            for counter, labels in self._of(namespace):
+                counter.remove(*labels)
+            self._namespaces.discard(namespace)
+
+    def _expect(self, namespace: str) -> None:
+        """Series begin at nought: of one that begins with its first event Prometheus sees no increase."""
+        if namespace in self._namespaces:
+            return
+        self._namespaces.add(namespace)
+        for counter, labels in self._of(namespace):
+            counter.labels(*labels)
+
+    def _of(self, namespace: str) -> Iterator[tuple[prometheus.Counter, tuple[str, ...]]]:
+        yield from ((self._trainings, (namespace, phase.lower())) for phase in sorted(_ENDS))
+        yield from ((self._rollouts, (namespace, result)) for result in ("served", "rolled_back"))
+        yield self._repairs, (namespace,)
+
     def watch(
         self,
         *,
         depth: Callable[[], float],
         failing: Callable[[], float],
         longest: Callable[[], float],
-        fleet: Collector,
+        fleet: fleets.Fleet,
     ) -> None:
         """What is looked up when it is scraped."""
+        self._fleet = fleet
         self._depth.set_function(depth)
         self._failing.set_function(failing)
         self._longest.set_function(longest)
         self.registry.register(fleet)
 
     def render(self) -> bytes:
+        if self._fleet is not None:
+            self.forget_all_but(self._fleet.namespaces())
         return prometheus.generate_latest(self.registry)

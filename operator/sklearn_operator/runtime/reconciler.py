@@ -54,7 +54,7 @@ class Reconciler:
 
     async def reconcile(self, key: observed.ModelKey) -> float | None:
         """Returns seconds until the next look, None when only events matter; raises to back off."""
-        with logs.about(model=str(key)), self._metrics.reconciling() as passing:
+        with logs.about(model=str(key)), self._metrics.reconciling(key.namespace) as passing:
             try:
                 delay, idle = self._idle(key)
                 if not idle:
@@ -204,7 +204,7 @@ class Reconciler:
             if status != fresh.status:
                 await self._executor.report(current, status)
         except errors.BackendError as second:
-            self._told.met(key, f"the trouble cannot be reported: {second}")
+            _log.debug("the trouble cannot be reported: %s", second)
 
 
 @dataclass
