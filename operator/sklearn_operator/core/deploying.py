@@ -69,8 +69,8 @@ def _repairs(seen: observed.Observed, target: observed.Version, difference: str 
 
     A field of ours that is simply not there may be one that a newer operator sets.
     """
-    live, said = seen.serving.service, seen.model.status
-    if said.get("observedGeneration") != seen.model.generation or said.get("servingVersion") != target.name:
+    live, reported = seen.serving.service, seen.model.status.get("observedGeneration")
+    if reported != seen.model.generation or version_report.says(target, "Served") != "True":
         return ""
     if live is None:
         return f"{seen.model.key.name} was deleted"
