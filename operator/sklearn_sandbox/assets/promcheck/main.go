@@ -1,7 +1,7 @@
 // Promcheck judges alert rules and queries with Prometheus' own parser, engine and templates.
 //
 //	promcheck parse            reads expressions as a JSON list, says which metrics and labels each of them asks for
-//	promcheck test FILE...     runs unit tests in promtool's format
+//	promcheck test FILE...     runs unit tests in promtool's format; annotations count where a test names them
 //
 // It is promtool without service discovery and cloud clients, which are most of what promtool takes to build. What is its
 // own is the state of an alert: active since it is first seen, firing once "for" has passed.
@@ -331,7 +331,7 @@ func compare(expected, got []firing) error {
 	return nil
 }
 
-// Annotations are compared where the test names them.
+// Of the annotations those that the test names.
 func shown(all, asked []firing) string {
 	var lines []string
 	for index, one := range all {
