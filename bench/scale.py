@@ -142,8 +142,8 @@ class _Watch:
 def _counters(exposition: str) -> dict[str, float]:
     patterns = {
         "ok": r'^sklearn_operator_reconciles_total\{result="ok"\} (\S+)',
-        "error": r'^sklearn_operator_reconciles_total\{result="error"\} (\S+)',
+        "error": r'^sklearn_operator_reconciles_total\{result="(?:error|unavailable|refused)"\} (\S+)',
         "depth": r"^sklearn_operator_queue_depth (\S+)",
     }
-    found = {name: re.search(pattern, exposition, re.MULTILINE) for name, pattern in patterns.items()}
-    return {name: float(match.group(1)) for name, match in found.items() if match}
+    found = {name: re.findall(pattern, exposition, re.MULTILINE) for name, pattern in patterns.items()}
+    return {name: sum(map(float, values)) for name, values in found.items() if values}

@@ -142,7 +142,7 @@ fast)
     trainer_units
     ;;
 all)
-    start_building
+    start_building --tools
     lint
     operator_units
     await_building

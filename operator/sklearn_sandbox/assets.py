@@ -26,16 +26,20 @@ OLDEST_KUBECTL = (1, 30)
 
 @dataclass(frozen=True)
 class Program:
-    """One binary: the folder that pins it, the module whose version it has, and its package within that module."""
+    """One binary: the folder that pins it, the module whose version it has, and its package within that module.
+
+    ``own``: the package is the folder itself, written on top of that module.
+    """
 
     name: str
     folder: str
     module: str
     within: str = ""
+    own: bool = False
 
     @property
     def package(self) -> str:
-        return self.module + self.within
+        return f"sklearn-operator.io/{self.folder}" if self.own else self.module + self.within
 
 
 PROGRAMS = (
@@ -45,11 +49,13 @@ PROGRAMS = (
     Program("kube-scheduler", "kubernetes", "k8s.io/kubernetes", "/cmd/kube-scheduler"),
     Program("minio", "minio", "github.com/minio/minio"),
 )
+#: What no sandbox runs and the tests need.
+TOOLS = (Program("promcheck", "promcheck", "github.com/prometheus/prometheus", own=True),)
 
 
 def ensure(names: Collection[str], reporter: progress.Reporter) -> dict[str, Path]:
     """Every named binary, built when it has to be. Two sandboxes never build at once."""
-    wanted = [program for program in PROGRAMS if program.name in names]
+    wanted = [program for program in (*PROGRAMS, *TOOLS) if program.name in names]
     missing = [program for program in wanted if found(program) is None]
     if missing:
         with _cache_locked(reporter):
@@ -165,6 +171,7 @@ def _go_version(program: Program) -> str:
 
 def _key(program: Program) -> str:
     words = [_pins(program, "go.mod"), _pins(program, "go.sum"), *gobuild.FLAGS, *_linker_flags(program)]
+    words += [_pins(program, "main.go")] if program.own else []
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:8]
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import collections
 import json
 from typing import Any
 
 import pytest
+from prometheus_client import parser
 
 from everything import towns
 from sklearn_sandbox import services
@@ -119,3 +121,38 @@ def test_what_cannot_be_judged_is_refused_before_any_run(
     told = served.wait(name, "Valid", "False")
     assert f"spec.evaluation.{field}" in told["message"] and words in told["message"]
     assert served.runs(name) == []
+
+
+def test_metrics_and_events_tell_what_the_cluster_holds(served: towns.Town) -> None:
+    serving = served.status("compared")["servingVersion"]
+    served.kubectl("delete", "isvc/compared")
+    served.expect("the repair counted", lambda: sum(told(served, "drift_repairs_total").values()) == 1, 30)
+    served.expect("compared answering again", lambda: served.condition("compared", "Ready")["status"] == "True", 60)
+    assert served.status("compared")["servingVersion"] == serving
+    phases = collections.Counter(model["status"]["phase"] for model in served.get("skm"))
+    served.expect("the phases as they are", lambda: told(served, "models", "phase") == phases, 30)
+    versions = [version["status"] for version in served.get("skmv")]
+    ended = told(served, "trainings_total", "result")
+    assert ended["succeeded"] + ended["rejected"] == sum("artifact" in status for status in versions)
+    assert ended["failed"] + ended["canceled"] == sum("artifact" not in status for status in versions) == 0
+    assert told(served, "training_duration_seconds_count", "result")["succeeded"] == ended["succeeded"]
+    assert told(served, "rollouts_total", "result")["served"] >= len(NAMES)
+    answered = told(served, "backend_requests_total", "backend", "code")
+    assert {backend for backend, code in answered if code == "200"} == {"kubernetes", "kfp", "s3", "kserve"}
+    events = json.loads(served.kubectl("get", "events", "-o", "json"))["items"]
+    ours = [event for event in events if event["involvedObject"]["kind"] == "SklearnModel"]
+    about = collections.Counter(event["reason"] for event in ours if event["involvedObject"]["name"] == "compared")
+    assert about["Serving"] >= 1 and about["DriftRepaired"] == 1
+    assert not {"Retrying", "SlotSkipped", "TrainingFailed"} & set(about)
+
+
+def told(town: towns.Town, name: str, *labels: str) -> collections.Counter[Any]:
+    """What the operator's own page says, by these labels."""
+    found: collections.Counter[Any] = collections.Counter()
+    page = town.world.text(f"http://127.0.0.1:{town.operator.environment['SKLEARN_OPERATOR_HEALTH_PORT']}/metrics")
+    for family in parser.text_string_to_metric_families(page):
+        for sample in family.samples:
+            if sample.name == f"sklearn_operator_{name}":
+                values = [sample.labels[label] for label in labels]
+                found[values[0] if len(values) == 1 else tuple(values)] += int(sample.value)
+    return found

@@ -62,6 +62,9 @@ def of_plan(world: World, seen: observed.Observed, plan: Plan) -> Iterator[str]:
                     yield f"{action.name} is deleted, and it is the newest"
                 if recorded[action.name].get("phase") not in _ENDED:
                     yield f"{action.name} is deleted, and it has not ended"
+    told = any(isinstance(action, actions.Announce) for action in plan.actions)
+    if told and plan.status is None and all(isinstance(action, actions.Announce) for action in plan.actions):
+        yield "something is announced and nothing recorded, so that it is announced again with every look"
     said = (plan.status or {}).get("servingVersion")
     if said is not None and said not in sight.ready_versions(world):
         yield f"the status says that {said} answers, and no pod of it is ready"

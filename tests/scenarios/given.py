@@ -57,6 +57,8 @@ def observed_model(words: Mapping[str, Any]) -> facts.Model:
         fields["status"] = {"servingVersion": words["serving_reported"]}
     if words.get("rollout_reported"):
         fields["status"] = fields.get("status", {}) | words["rollout_reported"]
+    if words.get("deleting_for"):
+        fields["deleting_since"] = NOW - seconds(words["deleting_for"])
     changes = dict(words.get("model") or {})
     if "finalizers" in changes:
         changes["finalizers"] = tuple(changes["finalizers"])
@@ -209,7 +211,7 @@ def _serving(words: Mapping[str, Any] | None, model: Any, known: Mapping[str, An
     }
     if "deployed" in words or share is not None:
         shared = {"f:predictor": {"f:canaryTrafficPercent": {}}} if mode == "Knative" else {"f:canary": {}}
-        fields = {"f:spec": shared} if share is not None else {}
+        fields = words.get("recorded") or ({"f:spec": shared} if share is not None else {})
         ours = {"manager": naming.FIELD_MANAGER, "operation": "Apply", "fieldsV1": fields}
         ours["time"] = (NOW - seconds(words.get("deployed", "1s"))).strftime("%Y-%m-%dT%H:%M:%SZ")
         service["metadata"]["managedFields"] = [ours]

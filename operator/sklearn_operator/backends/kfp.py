@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 import orjson
 
-from sklearn_operator.backends import errors, fencing, kfp_http, kfp_places, ports
+from sklearn_operator.backends import errors, fencing, kfp_http, kfp_places, metering, ports
 from sklearn_operator.core.observed import Run, RunState
 
 _CHUNK = 100  # ids per filter: twice-escaped they stay under the 8 KiB that proxies allow for a line
@@ -167,6 +167,7 @@ async def connect(
     ca_file: str | None = None,
     ui_url: str | None = None,
     fence: fencing.Fence = fencing.unfenced,
+    meter: metering.Meter = metering.unmetered,
 ) -> AsyncIterator[KfpBackend]:
     """A client for the API server at ``url``, which may carry a path prefix. ``ca_file`` adds to the system's CAs."""
     secure = httpx.URL(url).scheme == "https"  # reading the system's CAs takes a while, and plain http needs none
@@ -184,7 +185,8 @@ async def connect(
         limits=httpx.Limits(max_connections=32, keepalive_expiry=20.0),
     )
     async with client:
-        yield KfpBackend(kfp_http.Transport(client, Path(token_file) if token_file else None, fence), ui_url=ui_url)
+        transport = kfp_http.Transport(client, Path(token_file) if token_file else None, fence, meter)
+        yield KfpBackend(transport, ui_url=ui_url)
 
 
 def document(pipeline: Mapping[str, Any], platform: Mapping[str, Any] | None) -> bytes:

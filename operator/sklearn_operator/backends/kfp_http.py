@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import orjson
 
-from sklearn_operator.backends import errors, fencing
+from sklearn_operator.backends import errors, fencing, metering
 
 _CONNECT = 3.0
 _READ = 15.0
@@ -44,17 +44,25 @@ _FORBIDDEN = "grant the operator's service account, by name, the verb on pipelin
 _NOT_ALLOWED = re.compile(
     r"(shared )?pipeline upload (denied|authentication failed|authorization could)", re.IGNORECASE
 )
+# Parts of paths that are words of the API; all others are somebody's names.
+_LISTED = frozenset({"runs", "experiments", "pipelines", "versions"})
+_OTHER = frozenset({"upload", "upload_version", "healthz"})
 
 
 class Transport:
     """One API server."""
 
     def __init__(
-        self, client: httpx.AsyncClient, token_file: Path | None = None, fence: fencing.Fence = fencing.unfenced
+        self,
+        client: httpx.AsyncClient,
+        token_file: Path | None = None,
+        fence: fencing.Fence = fencing.unfenced,
+        meter: metering.Meter = metering.unmetered,
     ) -> None:
         self._client = client
         self._token_file = token_file
         self._fence = fence
+        self._meter = meter
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
         for pause in (*_RETRY_PAUSES, None):
@@ -96,7 +104,7 @@ class Transport:
             content = orjson.dumps(body)
             headers["Content-Type"] = "application/json"
         limits = httpx.Timeout(timeout, connect=_CONNECT)
-        with translated(method, path):
+        with translated(method, path), metering.measured(self._meter, "kfp", operation(method, path)) as call:
             request = self._client.build_request(
                 method, path, params=params, content=content, files=files, headers=headers, timeout=limits
             )
@@ -105,6 +113,7 @@ class Transport:
                 request.extensions["trace"] = self._pass_again
             async with asyncio.timeout(timeout + _CONNECT):
                 answer = await self._client.send(request)
+            call.code = str(answer.status_code)
         return understand(method, path, answer)
 
     async def _pass_again(self, event: str, _: Mapping[str, Any]) -> None:
@@ -127,6 +136,15 @@ class Transport:
                 raise errors.Transient(f"kfp: {_TOKEN} {self._token_file} holds no token")
             headers["Authorization"] = f"Bearer {token}"
         return headers
+
+
+def operation(method: str, path: str) -> str:
+    """``get runs``, ``list runs``, ``terminate runs``: the verb and the collection, without ids."""
+    parts = path.strip("/").split("/")[2:]
+    last = parts[-1] if parts else ""
+    verb = {"POST": "create", "DELETE": "delete"}.get(method, "list" if last in _LISTED else "get")
+    verb = last.rpartition(":")[2] if ":" in last else verb
+    return f"{verb} {'/'.join(part for part in parts if part in _LISTED | _OTHER)}"
 
 
 class _Retryable(errors.Transient):

@@ -16,7 +16,7 @@ import httpx
 import orjson
 from prometheus_client import parser
 
-from sklearn_operator.backends import errors
+from sklearn_operator.backends import errors, metering
 from sklearn_operator.core import observed
 
 _TIMEOUT = httpx.Timeout(10.0, connect=3.0)
@@ -38,8 +38,9 @@ class Row:
 class HttpProber:
     """See ``ports.Prober``: sends the row to the model over V2."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: httpx.AsyncClient, meter: metering.Meter = metering.unmetered) -> None:
         self._client = client
+        self._meter = meter
 
     async def check(self, *, address: str, model: str, version: str | None, golden: bytes) -> str | None:
         row = first_row(golden)
@@ -48,22 +49,26 @@ class HttpProber:
         body = orjson.dumps(request_for(row.columns, [row.values]))
         url = f"{address.rstrip('/')}/v2/models/{model}/infer"
         try:
-            async with asyncio.timeout(_WHOLE), self._client.stream("POST", url, content=body) as answer:
-                if answer.status_code != 200:
-                    return f"{url} answers {answer.status_code}"
-                content = b""
-                async for chunk in answer.aiter_bytes():
-                    content += chunk
-                    if len(content) > _ANSWER_LIMIT:
-                        return f"{url} answers with more than {_ANSWER_LIMIT} bytes"
+            with metering.measured(self._meter, "kserve", "infer") as call:
+                async with asyncio.timeout(_WHOLE), self._client.stream("POST", url, content=body) as answer:
+                    call.code = str(answer.status_code)
+                    if answer.status_code != 200:
+                        return f"{url} answers {answer.status_code}"
+                    content = b""
+                    async for chunk in answer.aiter_bytes():
+                        content += chunk
+                        if len(content) > _ANSWER_LIMIT:
+                            return f"{url} answers with more than {_ANSWER_LIMIT} bytes"
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, TimeoutError) as error:
             return f"no answer from {url}: {type(error).__name__}"
         return compare(content, version, row.expected)
 
     async def traffic(self, *, address: str, model: str, version: str) -> observed.Traffic | None:
         try:
-            async with asyncio.timeout(_WHOLE):
-                answer = await self._client.get(f"{address.rstrip('/')}/metrics")
+            with metering.measured(self._meter, "kserve", "metrics") as call:
+                async with asyncio.timeout(_WHOLE):
+                    answer = await self._client.get(f"{address.rstrip('/')}/metrics")
+                call.code = str(answer.status_code)
             return _counted(answer.text, model, version) if answer.status_code == 200 else None
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ValueError, TimeoutError):
             return None

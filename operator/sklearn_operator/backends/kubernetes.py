@@ -21,7 +21,7 @@ from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import config_exception
 
-from sklearn_operator.backends import errors, fencing, nesting
+from sklearn_operator.backends import errors, fencing, metering, nesting
 
 _TIMEOUT = 30.0
 _MERGE = "application/merge-patch+json"
@@ -70,10 +70,17 @@ class Listing:
 class KubernetesClient:
     """Reads and writes objects as plain JSON; see ``backends.errors`` for what it raises."""
 
-    def __init__(self, api: ApiClient, field_manager: str, fence: fencing.Fence = fencing.unfenced) -> None:
+    def __init__(
+        self,
+        api: ApiClient,
+        field_manager: str,
+        fence: fencing.Fence = fencing.unfenced,
+        meter: metering.Meter = metering.unmetered,
+    ) -> None:
         self._api = api
         self._manager = field_manager
         self._fence = fence
+        self._meter = meter
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> dict[str, Any] | None:
         """None when there is no such object."""
@@ -157,7 +164,8 @@ class KubernetesClient:
     ) -> dict[str, Any]:
         if method != "GET":
             self._fence()
-        with _translated(f"{method} {path}"):
+        measured = metering.measured(self._meter, "kubernetes", operation(method, path, kind))
+        with _translated(f"{method} {path}"), measured as call:
             request = await self._api.param_serialize(
                 method,
                 path,
@@ -169,6 +177,7 @@ class KubernetesClient:
             answer = await self._api.call_api(*request, _request_timeout=_TIMEOUT)
             content: bytes = await answer.read()  # type: ignore[no-untyped-call]
             status = int(answer.status)
+            call.code = str(status)
             retry_after = (answer.response.headers or {}).get("Retry-After")
         if not 200 <= status <= 299:
             raise _refusal(method, path, status, content, retry_after, kind)
@@ -179,9 +188,24 @@ class KubernetesClient:
         return parsed
 
 
+def operation(method: str, path: str, kind: str) -> str:
+    """``get sklearnmodels``, ``apply inferenceservices``, ``update sklearnmodels/status``: Kubernetes' own verbs."""
+    parts = path.strip("/").split("/")[2 if path.startswith("/api/") else 3 :]
+    parts = parts[2:] if parts[0] == "namespaces" and len(parts) > 2 else parts
+    verb = {"POST": "create", "PUT": "update", "DELETE": "delete", "PATCH": "patch"}.get(method, "get")
+    if kind == _APPLY:
+        verb = "apply"
+    elif verb == "get" and len(parts) == 1:
+        verb = "list"
+    return f"{verb} {'/'.join((parts[0], *parts[2:]))}"
+
+
 @asynccontextmanager
 async def connect(
-    kubeconfig: str | None, field_manager: str, fence: fencing.Fence = fencing.unfenced
+    kubeconfig: str | None,
+    field_manager: str,
+    fence: fencing.Fence = fencing.unfenced,
+    meter: metering.Meter = metering.unmetered,
 ) -> AsyncIterator[KubernetesClient]:
     """A client from ``kubeconfig``, or from the pod's own service account."""
     configuration = Configuration()
@@ -199,7 +223,7 @@ async def connect(
         why = " ".join(str(error).split())
         raise errors.Rejected(f"kubernetes: no way to the cluster ({kubeconfig or 'in cluster'}): {why}") from error
     async with client as api:
-        yield KubernetesClient(api, field_manager, fence)
+        yield KubernetesClient(api, field_manager, fence, meter)
 
 
 def _fenced(fence: fencing.Fence) -> aiohttp.TraceConfig:

@@ -29,6 +29,7 @@ def model(raw: Mapping[str, Any]) -> observed.Model:
         annotations=metadata.get("annotations") or {},
         finalizers=tuple(metadata.get("finalizers") or ()),
         deleting="deletionTimestamp" in metadata,
+        deleting_since=times.parse(metadata.get("deletionTimestamp")),
     )
 
 

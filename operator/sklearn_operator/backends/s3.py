@@ -9,6 +9,7 @@ import asyncio
 import re
 import urllib.parse
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ import obstore
 from obstore import exceptions
 from obstore.store import S3Store
 
-from sklearn_operator.backends import errors, fencing
+from sklearn_operator.backends import errors, fencing, metering
 from sklearn_operator.core import places
 
 _DOCUMENT_LIMIT = 4 * 1024 * 1024
@@ -41,9 +42,11 @@ class S3ArtifactStore:
         secret_access_key: str | None = None,
         timeout: timedelta = timedelta(seconds=10),
         fence: fencing.Fence = fencing.unfenced,
+        meter: metering.Meter = metering.unmetered,
     ) -> None:
         self._fence = fence
         self._bucket = _split(uri)[0]
+        self._meter = meter
         _check_endpoint(endpoint)
         seconds = f"{timeout.total_seconds():.0f} seconds"
         options: dict[str, Any] = {
@@ -63,11 +66,12 @@ class S3ArtifactStore:
 
     async def read(self, uri: str) -> bytes | None:
         """The object's bytes; None when there is none. Larger than 4 MiB is refused: documents are small."""
-        with _translated(uri):
+        with _translated(uri), self._measured("read") as call:
             try:
                 answer = await obstore.get_async(self._store, self._key(uri))
             except (exceptions.NotFoundError, FileNotFoundError):
                 await self._bucket_exists()
+                call.code = "404"
                 return None
             if answer.meta["size"] > _DOCUMENT_LIMIT:
                 raise errors.Rejected(f"store: {uri} is larger than {_DOCUMENT_LIMIT} bytes")
@@ -75,17 +79,20 @@ class S3ArtifactStore:
 
     async def count(self, root: str) -> int:
         """How many objects lie under ``root`` and under ``root-a<n>``, the folders of later attempts."""
-        with _translated(root):
+        with _translated(root), self._measured("count"):
             return sum([1 async for _ in self._keys(root)])
 
     async def delete(self, root: str) -> int:
         """Deletes them; returns how many there were. What is gone already counts as deleted."""
-        with _translated(root):
+        with _translated(root), self._measured("delete"):
             keys = [key async for key in self._keys(root)]
             for start in range(0, len(keys), _AT_ONCE):
                 self._fence()
                 await obstore.delete_async(self._store, keys[start : start + _AT_ONCE])
             return len(keys)
+
+    def _measured(self, operation: str) -> AbstractContextManager[metering.Call]:
+        return metering.measured(self._meter, "s3", operation, _code)
 
     async def _keys(self, root: str) -> AsyncIterator[str]:
         key = self._key(root).rstrip("/")
@@ -178,6 +185,20 @@ class _translated:
         # What panics in the client comes out under names of its bindings, partly not even as an Exception.
         if type(error).__module__.startswith("pyo3"):
             raise errors.Transient(f"store: {self._what}: the S3 client broke down") from error
+
+
+def _code(error: BaseException) -> str:
+    """The status where the client tells it, else a word."""
+    if isinstance(error, errors.Rejected):
+        return "refused"
+    if isinstance(error, (exceptions.NotFoundError, FileNotFoundError)):
+        return "404"
+    if isinstance(error, (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError, PermissionError)):
+        return "403"
+    status = re.search(r"status code: (\d{3})", str(error))
+    if status:
+        return status.group(1)
+    return "timeout" if "kind: Timeout" in str(error) else metering.word(error)
 
 
 def _explained(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sklearn_operator.backends import errors, fencing, kubernetes, ports, s3
+from sklearn_operator.backends import errors, fencing, kubernetes, metering, ports, s3
 from sklearn_operator.core import places
 from sklearn_steps import hosts
 
@@ -39,9 +39,11 @@ class Stores:
         allowed: Collection[str],
         client: kubernetes.KubernetesClient,
         fence: fencing.Fence = fencing.unfenced,
+        meter: metering.Meter = metering.unmetered,
     ) -> None:
         self._fence = fence
         self._own = own
+        self._meter = meter
         self._allowed = allowed
         self._client = client
         self._clients: dict[tuple[str, Access], s3.S3ArtifactStore] = {}
@@ -58,6 +60,7 @@ class Stores:
             access_key_id=access.access_key_id,
             secret_access_key=access.secret_access_key,
             fence=self._fence,
+            meter=self._meter,
         )
         self._clients[bucket, access] = store
         if len(self._clients) > _CLIENTS:

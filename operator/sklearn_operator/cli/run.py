@@ -12,12 +12,13 @@ import logging
 import os
 import signal
 
+import prometheus_client
 import pydantic
 import typer
 
 from sklearn_operator.backends import errors
 from sklearn_operator.runtime import app as application
-from sklearn_operator.runtime import lease, preflight, watches
+from sklearn_operator.runtime import lease, logs, preflight, watches
 from sklearn_operator.runtime import settings as runtime_settings
 
 _log = logging.getLogger("sklearn_operator")
@@ -34,9 +35,8 @@ def run() -> None:
     if wrong:
         typer.echo("sklearn-operator: wrong settings:\n" + "\n".join(wrong), err=True)
         raise typer.Exit(2)
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-    logging.getLogger("kopf").setLevel("WARNING")
-    logging.getLogger("httpx").setLevel("WARNING")
+    logs.configure(settings.log_level, settings.log_format)
+    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
     for line in preflight.strangers(os.environ):
         _log.warning("%s", line)
     try:

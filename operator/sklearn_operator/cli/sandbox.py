@@ -49,7 +49,9 @@ def up(home: Home = None, only: Only = None, without: Without = None, restart: R
 
 
 @app.command()
-def build(only: Only = None) -> None:
+def build(
+    only: Only = None, tools: Annotated[bool, typer.Option("--tools", help="And what only the tests need.")] = False
+) -> None:
     """Find or build what `up` would run, and start nothing: for a machine that is prepared before it is used."""
     from rich import console
 
@@ -57,6 +59,7 @@ def build(only: Only = None) -> None:
 
     with _saying_errors(), progress.reporting(console.Console(stderr=True)) as reporter:
         binaries = {part.binary for part in lifecycle.select(only or None).values() if part.binary}
+        binaries |= {program.name for program in assets.TOOLS} if tools else set()
         found = assets.ensure(binaries, reporter)
         if "kube-apiserver" in binaries:
             found["kubectl"] = assets.kubectl(reporter)

@@ -68,11 +68,15 @@ class ReportVersion:
 
 @dataclass(frozen=True)
 class ApplyInferenceService:
-    """``revision``: the resource version of the one to be changed; None: there is none yet, and it is to be ours."""
+    """``revision``: the resource version of the one to be changed; None: there is none yet, and it is to be ours.
+
+    ``repairs``: what others did to it, where that is all that there is to put right.
+    """
 
     manifest: dict[str, Any]
     version: str
     revision: str | None = None
+    repairs: str = ""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,18 @@ from datetime import timedelta
 from typing import Any
 
 from sklearn_operator import api
-from sklearn_operator.core import actions, canary, drafts, knative, observed, rollout, serving, version_report
+from sklearn_operator.core import (
+    actions,
+    announcing,
+    canary,
+    drafts,
+    knative,
+    observed,
+    ownership,
+    rollout,
+    serving,
+    version_report,
+)
 from sklearn_operator.core.settings import Settings
 
 
@@ -32,11 +43,15 @@ def apply(
             draft.actions.append(removal(live))
         return serving.Verdict()
     held_back = spec.suspend and serving.carried_version(live) not in (None, target.name)
-    due = live is None or (not leaving(live) and serving.differs(desired, live) is not None)
+    difference = serving.differs(desired, live) if live is not None and not leaving(live) else None
+    due = live is None or difference is not None
     written = due and not held_back
     if written:
         revision = str(live["metadata"].get("resourceVersion") or "") if live is not None else None
-        draft.actions.append(actions.ApplyInferenceService(desired, target.name, revision))
+        repairs = _repairs(seen, target, difference)
+        if repairs:
+            draft.actions.append(announcing.repaired(repairs, draft.now))
+        draft.actions.append(actions.ApplyInferenceService(desired, target.name, revision, repairs))
         refusal = seen.serving.refusal
         if refusal is not None and refusal.manifest == desired:
             return serving.Verdict(trouble=refusal.message, reason="Refused", refused=True)
@@ -47,6 +62,21 @@ def apply(
     if not verdict.live or "canary" in desired["spec"] or "canaryTrafficPercent" in desired["spec"]["predictor"]:
         draft.wait(timedelta(seconds=1))
     return verdict
+
+
+def _repairs(seen: observed.Observed, target: observed.Version, difference: str | None) -> str:
+    """What others did, when nothing but that is why the InferenceService has to be written; else nothing.
+
+    A field of ours that is simply not there may be one that a newer operator sets.
+    """
+    live, reported = seen.serving.service, seen.model.status.get("observedGeneration")
+    if reported != seen.model.generation or version_report.says(target, "Served") != "True":
+        return ""
+    if live is None:
+        return f"{seen.model.key.name} was deleted"
+    if difference is None or serving.carried_version(live) != target.name or not ownership.taken(live, difference):
+        return ""
+    return f"{difference} was changed"
 
 
 def _desired(

@@ -128,7 +128,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Model:
-    """A SklearnModel; ``spec`` as the user wrote it."""
+    """A SklearnModel; ``spec`` as the user wrote it. ``deleting_since``: when its deletion was asked for."""
 
     key: ModelKey
     uid: str
@@ -139,6 +139,7 @@ class Model:
     annotations: Mapping[str, str] = field(default_factory=dict)
     finalizers: tuple[str, ...] = ()
     deleting: bool = False
+    deleting_since: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Invariant: read only. Without a record (an object that we never applied) nothing
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sklearn_operator.core import naming, observed
@@ -26,6 +26,48 @@ def leftover(live: observed.Json, desired: Mapping[str, Any]) -> str | None:
     entry = record(live.get("metadata") or {})
     fields = (entry or {}).get("fieldsV1")
     return _beyond(fields, desired, "") if isinstance(fields, Mapping) else None
+
+
+def taken(live: observed.Json, path: str) -> bool:
+    """Whether others have written the field at ``path``, which our next apply is to set.
+
+    One that is not there may be one that a newer operator sets, and without a record nothing can be told.
+    """
+    entry = record(live.get("metadata") or {})
+    fields = (entry or {}).get("fieldsV1")
+    return isinstance(fields, Mapping) and _there(live, path) and not _holds(fields, path)
+
+
+def _holds(fields: Mapping[str, Any], path: str) -> bool:
+    """Below a field that is recorded without parts everything is ours."""
+    below = {name: inner for name, inner in fields.items() if name != "."}
+    if not path or not below:
+        return True
+    for name, inner in below.items():
+        kind, _, key = name.partition(":")
+        rest = _after(f"[{json.loads(key).get('name')}]" if kind == "k" else key, path)
+        if rest is not None and _holds(inner, rest):
+            return True
+    return False
+
+
+def _there(value: Any, path: str) -> bool:
+    if not path:
+        return value is not None
+    if isinstance(value, Mapping):
+        parts: Iterable[tuple[str, Any]] = value.items()
+    elif isinstance(value, list):
+        parts = ((f"[{item.get('name')}]", item) for item in value if isinstance(item, Mapping))
+    else:
+        return False
+    return any((rest := _after(key, path)) is not None and _there(inner, rest) for key, inner in parts)
+
+
+def _after(label: str, path: str) -> str | None:
+    """What follows ``label`` at the beginning of the path; keys may have dots themselves, so it has to be asked."""
+    path = path.lstrip(".")
+    rest = path.removeprefix(label)
+    return rest if path.startswith(label) and rest[:1] in ("", ".", "[") else None
 
 
 def _beyond(fields: Mapping[str, Any], desired: Any, path: str) -> str | None:

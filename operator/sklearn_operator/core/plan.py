@@ -285,4 +285,6 @@ def _finish(draft: drafts.Draft, model: observed.Model, status: observed.Json) -
     """A pass that is followed at once by another leaves the report to that one: half a picture is not worth a write."""
     followed = draft.look_again == timedelta()
     changed = status if status != model.status and not followed else None
+    if changed is not None:
+        draft.actions.extend(announcing.changes(model, changed, draft.now))
     return Plan(tuple(draft.actions), changed, draft.look_again)

@@ -5,13 +5,16 @@ Invariant: what was known stays, and why nothing moves is said in words that sta
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sklearn_operator.core import conditions, observed, report
 
 #: What a model that is being taken down has no more.
 _OF_SERVING = ("servingVersion", "candidateVersion", "url", "address", "nextScheduleTime")
+
+#: A deletion that takes longer waits for something that a person may have to look at.
+HELD_UP = timedelta(minutes=10)
 
 
 def troubled(
@@ -51,10 +54,12 @@ def troubled(
 def deleting(model: observed.Model, message: str, now: datetime) -> dict[str, Any]:
     """The status while things are being taken down."""
     document = {name: value for name, value in model.status.items() if name not in _OF_SERVING}
+    since = model.deleting_since or now
+    reason = "Deleting" if now - since < HELD_UP else "DeletionHeldUp"
     rows = [
-        conditions.Condition("Ready", "False", "Deleting", message),
-        conditions.Condition("Reconciling", "True", "Deleting", message),
-        conditions.Condition("Stalled", "False", "Deleting", ""),
+        conditions.Condition("Ready", "False", reason, message),
+        conditions.Condition("Reconciling", "True", reason, message),
+        conditions.Condition("Stalled", "False", reason, ""),
     ]
     document["conditions"] = conditions.merge(
         document.get("conditions") or [], rows, model.generation, now, keep_others=True

@@ -22,7 +22,18 @@ import kopf
 from sklearn_operator.backends import errors, fencing, kfp, kserve, kubernetes, stores
 from sklearn_operator.core import naming, observed, parameters, pipeline
 from sklearn_operator.runtime import cache as caching
-from sklearn_operator.runtime import contact, election, handlers, health, lease, listing, resources, watches
+from sklearn_operator.runtime import (
+    contact,
+    election,
+    fleet,
+    handlers,
+    health,
+    lease,
+    listing,
+    logs,
+    resources,
+    watches,
+)
 from sklearn_operator.runtime.executor import Executor
 from sklearn_operator.runtime.ledger import Ledger
 from sklearn_operator.runtime.metrics import Metrics
@@ -48,17 +59,21 @@ async def run(settings: OperatorSettings, stop: asyncio.Event, claim_signals: Ca
         kubeconfig = settings.kubeconfig or os.environ.get("KUBECONFIG") or None
         leader = await _leadership(settings, kubeconfig, stack)
         fence = leader.fence if leader is not None else fencing.unfenced
-        client = await stack.enter_async_context(kubernetes.connect(kubeconfig, naming.FIELD_MANAGER, fence))
         metrics, cache, ledger = Metrics(), caching.Cache(), Ledger(_now())
-        backend = await _pipelines(settings, fence, stack)
+        client = await stack.enter_async_context(
+            kubernetes.connect(kubeconfig, naming.FIELD_MANAGER, fence, metrics.called)
+        )
+        backend = await _pipelines(settings, fence, metrics, stack)
         reconciler = await _reconciler(settings, client, backend, fence, cache, metrics, ledger, stop, stack)
-        queue = WorkQueue(_guarded(reconciler), workers=settings.workers)
+        queue = WorkQueue(
+            _guarded(reconciler), workers=settings.workers, waited=metrics.waited, retried=metrics.retried
+        )
         metrics.watch(
             depth=lambda: len(queue) if leader is None or leader.holds else 0,
-            models=lambda: sum(1 for _ in cache.keys(caching.MODEL)),
             failing=lambda: queue.failing,
             longest=lambda: queue.longest,
             leading=lambda: leader is None or leader.holds,
+            fleet=fleet.Fleet(cache, per_model=settings.metrics_per_model),
         )
         state = health.State(longest_pass=lambda: queue.longest)
         if leader is not None:
@@ -97,7 +112,9 @@ async def _leadership(
     return lease.Leadership(client, settings.lease_namespace, settings.lease_name, identity, terms)
 
 
-async def _pipelines(settings: OperatorSettings, fence: fencing.Fence, stack: AsyncExitStack) -> kfp.KfpBackend:
+async def _pipelines(
+    settings: OperatorSettings, fence: fencing.Fence, metrics: Metrics, stack: AsyncExitStack
+) -> kfp.KfpBackend:
     return await stack.enter_async_context(
         kfp.connect(
             settings.kfp_url,
@@ -105,6 +122,7 @@ async def _pipelines(settings: OperatorSettings, fence: fencing.Fence, stack: As
             ca_file=settings.kfp_ca_file or None,
             ui_url=settings.kfp_ui_url or None,
             fence=fence,
+            meter=metrics.called,
         )
     )
 
@@ -130,9 +148,11 @@ async def _reconciler(
         settings.store_access_key_id or None,
         settings.store_secret_access_key.get_secret_value() or None,
     )
-    opened = stores.Stores(access, settings.allowed_store_hosts(), client, fence)
+    opened = stores.Stores(access, settings.allowed_store_hosts(), client, fence, metrics.called)
     runs = Runs(backend, settings.kfp_poll_min * 0.8, time.monotonic)
-    observer = Observer(client, cache, runs, opened, kserve.HttpProber(http), core, ledger, reached=settings.reached)
+    observer = Observer(
+        client, cache, runs, opened, kserve.HttpProber(http, metrics.called), core, ledger, reached=settings.reached
+    )
     executor = Executor(client, backend, opened, runs, core, catalogue, pipelines, ledger, _now)
     return Reconciler(observer, executor, core, catalogue, metrics, _now, stop.is_set)
 
@@ -153,7 +173,8 @@ def _guarded(reconciler: Reconciler) -> Callable[[observed.ModelKey], Awaitable[
         except Exception as bug:
             again = told.get(key) == repr(bug)
             told[key] = repr(bug)
-            _log.error("%s: the pass broke off: %r", key, bug, exc_info=None if again else bug)
+            with logs.about(model=str(key)):
+                _log.error("the pass broke off: %r", bug, exc_info=None if again else bug)
             raise
         told.pop(key, None)
         return delay

@@ -79,6 +79,12 @@ class Cache:
     def all(self, kind: str, key: observed.ModelKey) -> list[dict[str, Any]]:
         return [orjson.loads(packed) for _, packed in self._objects.get((kind, key), {}).values()]
 
+    def revisions(self, kind: str) -> Iterator[tuple[observed.ModelKey, str, int]]:
+        """Key, name and version of each object of the kind."""
+        for (stored, key), shelf in list(self._objects.items()):
+            if stored == kind:
+                yield from ((key, name, version) for name, (version, _) in shelf.items())
+
     def keys(self, kind: str) -> Iterator[observed.ModelKey]:
         return (key for stored, key in list(self._objects) if stored == kind)
 

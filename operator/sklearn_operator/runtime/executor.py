@@ -99,9 +99,11 @@ class Executor:
         body = objects.with_status("SklearnModel", identity, status)
         await self._client.replace_status(kubernetes.MODELS, key.namespace, key.name, body)
 
-    async def refuse(self, current: Pass, version: observed.Version, message: str) -> None:
-        """Records that the pipeline server will not take the version's run."""
-        await self._report_version(current, version, attempts.refused(version, message, self._now()))
+    async def refuse(self, current: Pass, version: observed.Version, message: str) -> observed.Json:
+        """Records that the pipeline server will not take the version's run; returns the record."""
+        status = attempts.refused(version, message, self._now())
+        await self._report_version(current, version, status)
+        return status
 
     async def release_orphans(self, key: observed.ModelKey, uid: str | None) -> None:
         """Lets go of leaving versions whose model is gone; with it went the word on their artifacts, which stay.

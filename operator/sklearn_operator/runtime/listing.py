@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from sklearn_operator.backends import errors, kubernetes
 from sklearn_operator.core import naming, observed
 from sklearn_operator.runtime import cache as caching
-from sklearn_operator.runtime import handlers
+from sklearn_operator.runtime import handlers, logs
 from sklearn_operator.runtime.metrics import Metrics
 from sklearn_operator.runtime.workqueue import WorkQueue
 
@@ -58,6 +58,7 @@ class Lister:
         self._cache = cache
         self._namespaces: Sequence[str | None] = namespaces or (None,)
         self._metrics = metrics
+        self._troubles = logs.Troubles(_log)
         #: At which revision each path was listed last.
         self.revisions: dict[str, int] = {}
 
@@ -91,9 +92,10 @@ class Lister:
             try:
                 news |= await self._list(watched)
                 self._metrics.listed("ok")
+                self._troubles.over(watched.kind, f"{watched.resource.plural} can be listed again")
             except errors.BackendError as error:
                 self._metrics.listed("error")
-                _log.warning("cannot list %s: %s", watched.resource.plural, error)
+                self._troubles.met(watched.kind, f"cannot list {watched.resource.plural}: {error}")
         return news
 
     async def resync(self, queue: WorkQueue[observed.ModelKey], period: float) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sklearn_operator.backends import errors
-from sklearn_operator.core import actions, inquiry, observed, parameters, trouble, validation
+from sklearn_operator.core import actions, announcing, inquiry, observed, parameters, trouble, validation
 from sklearn_operator.core import plan as planning
 from sklearn_operator.core.settings import Settings
+from sklearn_operator.runtime import logs
 from sklearn_operator.runtime.executor import Executor, Pass
 from sklearn_operator.runtime.metrics import Metrics
 from sklearn_operator.runtime.observer import Objects, Observer
@@ -47,19 +48,21 @@ class Reconciler:
         self._metrics = metrics
         self._now = now
         self._stopping = stopping
-        self._troubles: dict[observed.ModelKey, int] = {}
+        self._troubles: dict[observed.ModelKey, _Trouble] = {}
+        self._told = logs.Troubles(_log)
         self._conflicts: dict[observed.ModelKey, int] = {}
 
     async def reconcile(self, key: observed.ModelKey) -> float | None:
         """Returns seconds until the next look, None when only events matter; raises to back off."""
-        with self._metrics.reconciling():
+        with logs.about(model=str(key)), self._metrics.reconciling(key.namespace) as passing:
             try:
                 delay, idle = self._idle(key)
                 if not idle:
                     objects = await self._live(key)
-                    delay = await self._pass(objects) if objects is not None else None
+                    delay = await self._about(objects) if objects is not None else None
             except errors.Conflict as conflict:
-                _log.debug("%s: %s; looking again", key, conflict)
+                _log.debug("%s; looking again", conflict)
+                passing.result = "conflict"
                 return self._after_conflict(key)
             except _Refused as refused:
                 self._count(key, refused.error)
@@ -98,6 +101,12 @@ class Reconciler:
             self._observer.ledger.forget_model(key)
         return objects
 
+    async def _about(self, objects: Objects) -> timedelta | None:
+        """Unless an action says otherwise, a line is about the newest version."""
+        newest = max(objects.versions, key=lambda version: version.number, default=None)
+        with logs.about(**_of_version(newest)):
+            return await self._pass(objects)
+
     async def _pass(self, objects: Objects) -> timedelta | None:
         seen, silent = await self._observer.observe(objects)
         plan = planning.plan(seen, self._settings, self._catalogue, self._now())
@@ -106,7 +115,8 @@ class Reconciler:
             if self._stopping():
                 return None
             try:
-                await self._act(current, action)
+                with logs.about(**_of_version(_meant(current, action))):
+                    await self._act(current, action)
             except errors.Rejected as refusal:
                 if isinstance(action, actions.ApplyInferenceService):
                     await self._report_refusal(current, seen)
@@ -119,23 +129,29 @@ class Reconciler:
         return plan.look_again
 
     async def _act(self, current: Pass, action: actions.Action) -> None:
-        _log.info("%s: %s", current.model.key, describe(action))
+        _log.info("%s", describe(action))
         self._metrics.acted(action)
         try:
             await self._executor.execute(current, action)
         except errors.Rejected as refusal:
             if not isinstance(action, actions.SubmitRun):
                 raise
-            await self._executor.refuse(current, current.versions[action.version], str(refusal))
+            version = current.versions[action.version]
+            status = await self._executor.refuse(current, version, str(refusal))
+            self._metrics.reported(current.model.key.namespace, version, status, self._now())
             raise errors.Conflict("the version was marked as refused") from refusal
+        self._metrics.done(current.model.key.namespace, current.versions, action, self._now())
 
     async def _report_refusal(self, current: Pass, seen: observed.Observed) -> None:
         """The same facts with the refusal among them give the status that says so, the same at every attempt."""
         refusal = self._observer.ledger.refusals.get(current.model.key)
         knowing = replace(seen, serving=replace(seen.serving, refusal=refusal))
-        status = planning.plan(knowing, self._settings, self._catalogue, self._now()).status
-        if status is not None:
-            await self._executor.report(current, status)
+        plan = planning.plan(knowing, self._settings, self._catalogue, self._now())
+        for action in plan.actions:
+            if isinstance(action, actions.Announce):
+                await self._act(current, action)
+        if plan.status is not None:
+            await self._executor.report(current, plan.status)
 
     def _problem(self, model: observed.Model) -> tuple[str, str] | None:
         try:
@@ -152,13 +168,15 @@ class Reconciler:
 
     def _forget(self, key: observed.ModelKey) -> None:
         """The pass went well: what stood in its way before is over."""
-        self._troubles.pop(key, None)
         self._conflicts.pop(key, None)
+        if self._troubles.pop(key, None) is not None:
+            self._told.over(key, "the trouble is over")
 
-    def _count(self, key: observed.ModelKey, error: errors.BackendError) -> int:
-        count = self._troubles[key] = self._troubles.get(key, 0) + 1
-        _log.warning("%s: %s (%d in a row)", key, " ".join(str(error).split()), count)
-        return count
+    def _count(self, key: observed.ModelKey, error: errors.BackendError) -> _Trouble:
+        trouble_now = self._troubles.setdefault(key, _Trouble(self._now()))
+        trouble_now.count += 1
+        self._told.met(key, " ".join(str(error).split()))
+        return trouble_now
 
     async def _tell(
         self, key: observed.ModelKey, error: errors.BackendError, known: observed.Json | None = None
@@ -167,8 +185,8 @@ class Reconciler:
 
         ``known``: the status as it would be without the trouble, None if nothing is known.
         """
-        count = self._count(key, error)
-        if count < _SHOWN_AFTER and not isinstance(error, errors.Rejected):
+        met = self._count(key, error)
+        if met.count < _SHOWN_AFTER and not isinstance(error, errors.Rejected):
             return
         try:
             fresh = await self._observer.live_model(key)
@@ -178,10 +196,24 @@ class Reconciler:
                 status = known  # what is being waited for names the trouble already
             else:
                 status = trouble.troubled(fresh, str(error), self._now(), self._problem(fresh), known)
+            current = Pass(fresh, {}, fresh.resource_version)
+            lasting = announcing.lasting(met.since, str(error), self._now())
+            if lasting is not None and not met.announced:
+                await self._act(current, lasting)
+                met.announced = True
             if status != fresh.status:
-                await self._executor.report(Pass(fresh, {}, fresh.resource_version), status)
+                await self._executor.report(current, status)
         except errors.BackendError as second:
-            _log.warning("%s: the trouble cannot be reported: %s", key, second)
+            _log.debug("the trouble cannot be reported: %s", second)
+
+
+@dataclass
+class _Trouble:
+    """What stands in the way of a model, since when, and in how many passes in a row."""
+
+    since: datetime
+    count: int = 0
+    announced: bool = False
 
 
 class _Refused(Exception):
@@ -199,6 +231,17 @@ class _Hindered(Exception):
         super().__init__(str(error))
         self.error = error
         self.status = status
+
+
+def _meant(current: Pass, action: actions.Action) -> observed.Version | None:
+    return current.versions.get(str(getattr(action, "version", getattr(action, "name", ""))))
+
+
+def _of_version(version: observed.Version | None) -> dict[str, str]:
+    """What the log says of it."""
+    if version is None:
+        return {}
+    return {"version": version.name, "run": str((version.status.get("run") or {}).get("id") or "")}
 
 
 def describe(action: actions.Action) -> str:

@@ -101,6 +101,10 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     #: Kubeconfig file; empty means KUBECONFIG, else the pod's service account.
     kubeconfig: str = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    #: ``text`` for people, ``json`` for whatever collects logs: one object a line.
+    log_format: Literal["text", "json"] = "text"
+    #: Whether /metrics has series of every single model (its phase, its last good training) beside those of namespaces.
+    metrics_per_model: bool = False
 
     @pydantic.field_validator("log_level", mode="before")
     @classmethod

@@ -34,18 +34,23 @@ class WorkQueue(Generic[K]):
         backoff: tuple[float, float] = (0.5, 30.0),
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
+        waited: Callable[[float], None] = lambda seconds: None,
+        retried: Callable[[], None] = lambda: None,
     ) -> None:
         """``work`` returns seconds until the next look, or None; raising means backing off.
 
-        An error may say itself for how long at least: ``retry_after`` seconds.
+        An error may say itself for how long at least: ``retry_after`` seconds. ``waited`` is told how long a key was
+        ready before its work began, ``retried`` that one has failed.
         """
         self._work = work
         self._workers = workers
         self._first, self._cap = backoff
         self._clock: Clock = clock or (lambda: asyncio.get_running_loop().time())
         self._jitter = jitter
+        self._waited, self._retried = waited, retried
         self._ready: deque[K] = deque()
-        self._queued: set[K] = set()
+        #: Since when each of them is ready.
+        self._queued: dict[K, float] = {}
         self._busy: dict[K, float] = {}
         self._dirty: set[K] = set()
         self._later: list[tuple[float, int, K]] = []
@@ -86,7 +91,7 @@ class WorkQueue(Generic[K]):
         if key in self._busy:
             self._dirty.add(key)
         elif key not in self._queued:
-            self._queued.add(key)
+            self._queued[key] = self._clock()
             self._ready.append(key)
             self._changed.set()
 
@@ -110,8 +115,8 @@ class WorkQueue(Generic[K]):
                     self._promote()
                     while self._ready and len(self._busy) < self._workers:
                         key = self._ready.popleft()
-                        self._queued.discard(key)
                         self._busy[key] = self._clock()
+                        self._waited(self._busy[key] - self._queued.pop(key))
                         group.create_task(self._one(key))
                     await self._wait()
             except asyncio.CancelledError:
@@ -147,6 +152,7 @@ class WorkQueue(Generic[K]):
             delay = await self._work(key)
         except Exception as error:  # the work reports its own errors; here it only matters that it failed
             count = self._failures[key] = self._failures.get(key, 0) + 1
+            self._retried()
             delay = max(self.backoff(count), min(getattr(error, "retry_after", None) or 0.0, self._cap))
         else:
             self._failures.pop(key, None)

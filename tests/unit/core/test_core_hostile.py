@@ -142,7 +142,7 @@ def check(spec: Any) -> bool:
         message = valid["message"]
         assert message.startswith("spec"), message
         assert message.isprintable() and len(message.encode()) <= 1024
-        assert decided.actions == ()
+        assert {type(action) for action in decided.actions} <= {actions.Announce}
     return False
 
 
@@ -268,5 +268,6 @@ CASES = [
 @pytest.mark.parametrize(("change", "says"), CASES, ids=[says.partition(": ")[2][:40] for _, says in CASES])
 def test_what_tries_to_reach_outside_is_refused_by_name(change: dict[str, Any], says: str) -> None:
     decided, valid = decide(builders.DIGITS | change)
-    assert (valid["status"], valid["reason"], decided.actions) == ("False", "Invalid", ())
+    assert (valid["status"], valid["reason"]) == ("False", "Invalid")
+    assert {type(action) for action in decided.actions} <= {actions.Announce}
     assert says in valid["message"]

@@ -14,7 +14,6 @@ import prometheus_client as prometheus
 import pytest
 from aiohttp import web
 
-from sklearn_operator.core import actions
 from sklearn_operator.runtime import health, watches
 from sklearn_operator.runtime.metrics import Metrics
 
@@ -131,22 +130,3 @@ async def test_the_probes_tell_a_stuck_pass_and_a_start() -> None:
         assert await status("livez") == 503
         async with session.get(f"http://127.0.0.1:{port}/metrics") as answer:
             assert answer.headers["Content-Type"] == prometheus.CONTENT_TYPE_LATEST
-
-
-def test_metrics_keep_to_the_conventions() -> None:
-    metrics = Metrics()
-    with metrics.reconciling():
-        metrics.acted(actions.AddFinalizer())
-    with pytest.raises(RuntimeError), metrics.reconciling():
-        raise RuntimeError
-    metrics.listed("ok")
-    value = metrics.registry.get_sample_value
-    assert value("sklearn_operator_reconciles_total", {"result": "ok"}) == 1
-    assert value("sklearn_operator_reconciles_total", {"result": "error"}) == 1
-    assert value("sklearn_operator_actions_total", {"action": "AddFinalizer"}) == 1
-    for family in metrics.registry.collect():
-        assert family.documentation.endswith(".") or family.name.endswith(("_info",)) or "process_" in family.name
-        assert family.name.startswith(("sklearn_operator_", "process_"))
-        assert family.type != "counter" or all(
-            sample.name.endswith(("_total", "_created")) for sample in family.samples
-        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,19 @@ def test_the_cache_is_keyed_by_version_and_pins(cache: Path) -> None:
 )
 def test_a_wrapped_or_old_kubectl_is_not_taken(text: str, real: bool) -> None:
     assert assets.is_real(text) is real
+
+
+def test_a_program_of_our_own_is_built_anew_when_its_source_changes(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (promcheck,) = assets.TOOLS
+    before = assets.cached(promcheck)
+    shutil.copytree(paths.go_modules() / promcheck.folder, tmp_path / promcheck.folder)
+    monkeypatch.setattr(paths, "go_modules", lambda: tmp_path)
+    assert assets.cached(promcheck) == before
+    with (tmp_path / promcheck.folder / "main.go").open("a") as source:
+        source.write("// changed\n")
+    assert assets.cached(promcheck) != before
 
 
 def test_a_build_tells_how_far_it_is_and_moves_into_place_at_the_end(tmp_path: Path) -> None:
