@@ -72,6 +72,18 @@ async def test_listing_selects_by_label(client: Client) -> None:
     assert [item["metadata"]["name"] for item in listed] == [mine["metadata"]["name"]]
 
 
+async def test_a_listing_comes_in_pages_of_one_revision(client: Client) -> None:
+    group = uuid.uuid4().hex
+    bodies = [named(labels={"group": group}) for _ in range(5)]
+    for body in bodies:
+        await client.create(MAPS, "default", body)
+    pages = [page async for page in client.pages(MAPS, "default", {"group": group}, size=2)]
+    assert [len(page.items) for page in pages] == [2, 2, 1]
+    found = {item["metadata"]["name"] for page in pages for item in page.items}
+    assert found == {body["metadata"]["name"] for body in bodies}
+    assert len({page.revision for page in pages}) == 1
+
+
 async def test_applying_twice_writes_once(client: Client) -> None:
     body = named()
     first = await client.apply(MAPS, "default", body, revision=None)

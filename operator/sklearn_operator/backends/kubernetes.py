@@ -24,6 +24,7 @@ from kubernetes.aio.config import config_exception
 from sklearn_operator.backends import errors, fencing, metering, nesting
 
 _TIMEOUT = 30.0
+_PAGE = 250
 _MERGE = "application/merge-patch+json"
 _JSON_PATCH = "application/json-patch+json"
 _APPLY = "application/apply-patch+yaml"
@@ -61,7 +62,7 @@ LEASES = Resource("coordination.k8s.io/v1", "leases")
 
 @dataclass(frozen=True)
 class Listing:
-    """Everything of a kind, and the revision of the cluster that it shows."""
+    """Objects of a kind, and the revision of the cluster that they show."""
 
     items: list[dict[str, Any]]
     revision: int
@@ -92,16 +93,25 @@ class KubernetesClient:
     async def list_objects(
         self, resource: Resource, namespace: str | None, selector: Mapping[str, str] | None = None
     ) -> list[dict[str, Any]]:
-        return (await self.snapshot(resource, namespace, selector)).items
+        return [item async for page in self.pages(resource, namespace, selector) for item in page.items]
 
-    async def snapshot(
-        self, resource: Resource, namespace: str | None, selector: Mapping[str, str] | None = None
-    ) -> Listing:
-        """The same, with the revision at which it was true."""
+    async def pages(
+        self, resource: Resource, namespace: str | None, selector: Mapping[str, str] | None = None, size: int = _PAGE
+    ) -> AsyncIterator[Listing]:
+        """The same, a page at a time: ten thousand objects at once would take half a gigabyte. All show one revision.
+
+        Raises Transient when the pages to come are not to be had any more: then it takes another listing.
+        """
         query = [("labelSelector", ",".join(f"{key}={value}" for key, value in selector.items()))] if selector else []
-        answer = await self._call("GET", resource.path(namespace), query=query)
-        revision = str((answer.get("metadata") or {}).get("resourceVersion") or "")
-        return Listing(list(answer.get("items") or []), int(revision) if revision.isdecimal() else 0)
+        query.append(("limit", str(size)))
+        further = ""
+        while True:
+            answer = await self._call("GET", resource.path(namespace), query=[*query, *_continued(further)])
+            metadata = answer.get("metadata") or {}
+            revision, further = str(metadata.get("resourceVersion") or ""), str(metadata.get("continue") or "")
+            yield Listing(list(answer.get("items") or []), int(revision) if revision.isdecimal() else 0)
+            if not further:
+                return
 
     async def create(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Raises Conflict when an object of that name exists."""
@@ -170,7 +180,8 @@ class KubernetesClient:
                 method,
                 path,
                 query_params=list(query),
-                header_params={"Accept": "application/json", "Content-Type": kind},
+                # Over a cluster's own network, packing a listing takes longer than sending it.
+                header_params={"Accept": "application/json", "Content-Type": kind, "Accept-Encoding": "identity"},
                 body=body,
                 auth_settings=["BearerToken"],
             )
@@ -198,6 +209,10 @@ def operation(method: str, path: str, kind: str) -> str:
     elif verb == "get" and len(parts) == 1:
         verb = "list"
     return f"{verb} {'/'.join((parts[0], *parts[2:]))}"
+
+
+def _continued(token: str) -> list[tuple[str, str]]:
+    return [("continue", token)] if token else []
 
 
 @asynccontextmanager

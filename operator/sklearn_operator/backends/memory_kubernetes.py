@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import itertools
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,11 +34,11 @@ class MemoryKubernetes:
     async def list_objects(
         self, resource: Resource, namespace: str | None, selector: Mapping[str, str] | None = None
     ) -> list[dict[str, Any]]:
-        return (await self.snapshot(resource, namespace, selector)).items
+        return [item async for page in self.pages(resource, namespace, selector) for item in page.items]
 
-    async def snapshot(
-        self, resource: Resource, namespace: str | None, selector: Mapping[str, str] | None = None
-    ) -> Listing:
+    async def pages(
+        self, resource: Resource, namespace: str | None, selector: Mapping[str, str] | None = None, size: int = 250
+    ) -> AsyncIterator[Listing]:
         wanted = (selector or {}).items()
         found = [
             copy.deepcopy(item)
@@ -47,7 +47,8 @@ class MemoryKubernetes:
             and namespace in (None, space)
             and wanted <= (item["metadata"].get("labels") or {}).items()
         ]
-        return Listing(found, self._revision)
+        for start in range(0, max(len(found), 1), size):
+            yield Listing(found[start : start + size], self._revision)
 
     async def create(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> dict[str, Any]:
         key = (resource.plural, namespace, body["metadata"]["name"])

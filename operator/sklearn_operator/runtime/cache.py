@@ -7,7 +7,7 @@ moves forward: watches and listings overtake each other, and an older state neve
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -16,8 +16,6 @@ from sklearn_operator.backends import nesting
 from sklearn_operator.core import observed, ownership
 
 MODEL, VERSION, SERVICE, DEPLOYMENT = "model", "version", "service", "deployment"
-
-_Found = tuple[observed.ModelKey, Mapping[str, Any]]
 
 
 class Cache:
@@ -54,14 +52,14 @@ class Cache:
             self._forget(kind, key, name)
 
     def expect_listing(self, kind: str) -> None:
-        """A listing of the kind begins; until ``merge``, what goes away is remembered."""
+        """A listing of the kind begins; until it is settled, what goes away is remembered."""
         self._gone[kind] = {}
 
-    def merge(self, kind: str, found: Iterable[_Found], at: int, namespace: str | None) -> set[observed.ModelKey]:
-        """Takes over a listing made at revision ``at``; returns the keys about which it told something new."""
-        found = list(found)
-        news = {key for key, raw in found if self.put(kind, key, raw)}
-        listed = {(key, raw["metadata"]["name"]) for key, raw in found}
+    def settle(
+        self, kind: str, listed: Collection[tuple[observed.ModelKey, str]], at: int, namespace: str | None
+    ) -> set[observed.ModelKey]:
+        """Forgets what a whole listing made at revision ``at`` does not show; returns the keys of which it was."""
+        news: set[observed.ModelKey] = set()
         for key in list(self.keys(kind)):
             if namespace not in (None, key.namespace):
                 continue

@@ -112,10 +112,15 @@ class Lister:
         news: set[observed.ModelKey] = set()
         for namespace in self._namespaces:
             self._cache.expect_listing(watched.kind)
-            listing = await self._client.snapshot(watched.resource, namespace, watched.selector)
-            self.revisions[watched.resource.path(namespace)] = listing.revision
-            found = [(key, raw) for raw in listing.items if (key := handlers.key_of(watched.kind, raw)) is not None]
-            news |= self._cache.merge(watched.kind, found, listing.revision, namespace)
+            listed: set[tuple[observed.ModelKey, str]] = set()
+            revision = 0
+            async for page in self._client.pages(watched.resource, namespace, watched.selector):
+                found = [(key, raw) for raw in page.items if (key := handlers.key_of(watched.kind, raw)) is not None]
+                news |= {key for key, raw in found if self._cache.put(watched.kind, key, raw)}
+                listed |= {(key, raw["metadata"]["name"]) for key, raw in found}
+                revision = page.revision
+            news |= self._cache.settle(watched.kind, listed, revision, namespace)
+            self.revisions[watched.resource.path(namespace)] = revision
         return news
 
 

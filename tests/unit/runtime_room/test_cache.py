@@ -15,6 +15,12 @@ def raw(name: str, version: int, **fields: Any) -> dict[str, Any]:
     return {"metadata": {"name": name, "resourceVersion": str(version), "managedFields": [1]}, **fields}
 
 
+def listing(cache: Cache, found: list[tuple[observed.ModelKey, dict[str, Any]]], at: int, namespace: str | None) -> Any:
+    """What a whole listing tells, taken over in one page."""
+    news = {key for key, item in found if cache.put(MODEL, key, item)}
+    return news | cache.settle(MODEL, {(key, item["metadata"]["name"]) for key, item in found}, at, namespace)
+
+
 def test_an_older_state_never_replaces_a_newer_one() -> None:
     cache = Cache()
     assert cache.put(MODEL, A, raw("a", 10, spec=2))
@@ -37,14 +43,14 @@ def test_what_a_listing_lacks_leaves() -> None:
     cache.put(MODEL, A, raw("a", 5))
     cache.put(MODEL, B, raw("b", 6))
     cache.expect_listing(MODEL)
-    assert cache.merge(MODEL, [(A, raw("a", 5))], 7, None) == {B}
+    assert listing(cache, [(A, raw("a", 5))], 7, None) == {B}
     assert list(cache.keys(MODEL)) == [A]
 
 
 def test_a_listing_of_one_namespace_says_nothing_of_another() -> None:
     cache = Cache()
     cache.put(MODEL, B, raw("b", 6))
-    assert cache.merge(MODEL, [], 9, "default") == set()
+    assert listing(cache, [], 9, "default") == set()
     assert list(cache.keys(MODEL)) == [B]
 
 
@@ -52,7 +58,7 @@ def test_what_was_made_after_the_listing_stays() -> None:
     cache = Cache()
     cache.expect_listing(MODEL)
     cache.put(MODEL, A, raw("a", 8))
-    assert cache.merge(MODEL, [], 7, None) == set()
+    assert listing(cache, [], 7, None) == set()
     assert cache.one(MODEL, A, "a") is not None
 
 
@@ -61,7 +67,7 @@ def test_what_went_away_during_a_listing_is_not_brought_back_by_it() -> None:
     cache.put(MODEL, A, raw("a", 5))
     cache.expect_listing(MODEL)
     cache.drop(MODEL, A, raw("a", 8))
-    assert cache.merge(MODEL, [(A, raw("a", 5))], 7, None) == set()
+    assert listing(cache, [(A, raw("a", 5))], 7, None) == set()
     assert list(cache.keys(MODEL)) == []
 
 
@@ -76,7 +82,7 @@ def test_a_listing_tells_only_what_changed() -> None:
     cache = Cache()
     cache.put(MODEL, A, raw("a", 5))
     cache.put(MODEL, B, raw("b", 6))
-    assert cache.merge(MODEL, [(A, raw("a", 5)), (B, raw("b", 9))], 9, None) == {B}
+    assert listing(cache, [(A, raw("a", 5)), (B, raw("b", 9))], 9, None) == {B}
 
 
 def test_an_object_too_deep_to_write_is_kept_without_its_depths() -> None:
