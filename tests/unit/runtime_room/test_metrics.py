@@ -24,7 +24,8 @@ DOCUMENTED = Path(__file__).parents[3] / "docs/observability.md"
 def filled() -> Metrics:
     """With one of everything."""
     metrics, cache = Metrics(), Cache()
-    metrics.watch(depth=lambda: 1, failing=lambda: 2, longest=lambda: 3, fleet=fleet.Fleet(cache, per_model=True))
+    known = fleet.Fleet(cache, per_model=True)
+    metrics.watch(depth=lambda: 1, failing=lambda: 2, longest=lambda: 3, leading=lambda: True, fleet=known)
     put(cache, "team", "a", 1, phase="Ready", lastTrainedTime=ONCE, nextScheduleTime=ONCE)
     leaving = {"name": "b", "namespace": "team", "resourceVersion": "2", "deletionTimestamp": ONCE}
     cache.put(MODEL, observed.ModelKey("team", "b"), {"metadata": leaving})
@@ -131,7 +132,8 @@ def test_only_repairs_count_as_repairs() -> None:
 
 def test_series_begin_at_nought_and_end_with_the_last_model_of_the_namespace() -> None:
     metrics, cache = Metrics(), Cache()
-    metrics.watch(depth=lambda: 0, failing=lambda: 0, longest=lambda: 0, fleet=fleet.Fleet(cache))
+    known = fleet.Fleet(cache)
+    metrics.watch(depth=lambda: 0, failing=lambda: 0, longest=lambda: 0, leading=lambda: True, fleet=known)
     put(cache, "team", "a", 1)
     with metrics.reconciling("team"):
         pass
