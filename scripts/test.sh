@@ -73,7 +73,7 @@ ${last:-pytest did not finish}
     judge "$status"
 }
 
-start_building() { # with what the other stages leave over of the processors
+start_building() { # what for; with what the other stages leave over of the processors
     nice -n 10 "$bin/sklearn-operator" sandbox build "$@" >"$logs/binaries.log" 2>&1 &
     builder=$!
 }
@@ -95,7 +95,7 @@ lint() {
     stage 'ruff check' "$bin/ruff" check .
     stage 'ruff format' "$bin/ruff" format --check .
     stage 'rules of the rooms' "$bin/lint-imports"
-    stage 'types of the operator' "$bin/mypy" operator/sklearn_operator operator/sklearn_sandbox bench
+    stage 'types of the operator' "$bin/mypy" operator/sklearn_operator operator/sklearn_sandbox bench scripts
     stage 'types of the trainer' "$trainer/mypy" operator/sklearn_steps operator/sklearn_runtime
 }
 
@@ -142,7 +142,7 @@ fast)
     trainer_units
     ;;
 all)
-    start_building
+    start_building --tool helm
     lint
     operator_units
     await_building
@@ -152,7 +152,7 @@ all)
     model=$!
     start_beside parts-of-the-sandbox "$bin/python" tests/sandbox
     parts=$!
-    tests 'adapters and API server' "$bin/python" tests/contract tests/decoupled
+    tests 'adapters, API server and chart' "$bin/python" tests/contract tests/decoupled tests/chart
     # Two worlds side by side, a file always in one: while one waits, the other computes.
     tests 'whole sandbox' "$bin/python" -n 2 --dist loadfile --durations=25 tests/everything
     await_beside 'model check' "$model"

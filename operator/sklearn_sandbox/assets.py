@@ -45,11 +45,15 @@ PROGRAMS = (
     Program("kube-scheduler", "kubernetes", "k8s.io/kubernetes", "/cmd/kube-scheduler"),
     Program("minio", "minio", "github.com/minio/minio"),
 )
+#: What only tests and the making of manifests use; no sandbox waits for it.
+TOOLS = (Program("helm", "helm", "helm.sh/helm/v4", "/cmd/helm"),)
 
 
 def ensure(names: Collection[str], reporter: progress.Reporter) -> dict[str, Path]:
     """Every named binary, built when it has to be. Two sandboxes never build at once."""
-    wanted = [program for program in PROGRAMS if program.name in names]
+    if unknown := set(names) - {program.name for program in (*PROGRAMS, *TOOLS)}:
+        raise errors.SandboxError(f"there is no program {', '.join(sorted(unknown))}")
+    wanted = [program for program in (*PROGRAMS, *TOOLS) if program.name in names]
     missing = [program for program in wanted if found(program) is None]
     if missing:
         with _cache_locked(reporter):
@@ -148,8 +152,10 @@ def _build(missing: Collection[Program], reporter: progress.Reporter) -> None:
 
 
 def _linker_flags(program: Program) -> list[str]:
-    """Without symbols (smaller, links faster); Kubernetes is told its version, which its own build would do."""
+    """Without symbols (smaller, links faster); programs are told their version, which their own builds would do."""
     flags = ["-s", "-w"]
+    if program.folder == "helm":
+        flags += [f"-X {program.module}/internal/version.version={version(program)}"]
     if program.folder == "kubernetes":
         number = version(program)
         major, minor, _ = number.removeprefix("v").split(".", 2)

@@ -49,14 +49,20 @@ def up(home: Home = None, only: Only = None, without: Without = None, restart: R
 
 
 @app.command()
-def build(only: Only = None) -> None:
+def build(
+    only: Only = None,
+    tool: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="This one too, which only tests use; give it again for more."),
+    ] = None,
+) -> None:
     """Find or build what `up` would run, and start nothing: for a machine that is prepared before it is used."""
     from rich import console
 
     from sklearn_sandbox import assets, lifecycle, progress
 
     with _saying_errors(), progress.reporting(console.Console(stderr=True)) as reporter:
-        binaries = {part.binary for part in lifecycle.select(only or None).values() if part.binary}
+        binaries = {part.binary for part in lifecycle.select(only or None).values() if part.binary} | set(tool or ())
         found = assets.ensure(binaries, reporter)
         if "kube-apiserver" in binaries:
             found["kubectl"] = assets.kubectl(reporter)
@@ -124,6 +130,19 @@ def kubeconfig(home: Home = None) -> None:
     if not path.exists():
         _give_up(f"there is no sandbox in {path.parent}; start it: sklearn-operator sandbox up")
     print(path)
+
+
+@app.command()
+def values(home: Home = None) -> None:
+    """Print the chart's values for this sandbox, for an operator in a pod: up --without operator, then helm install."""
+    import yaml
+
+    from sklearn_sandbox import services, state
+
+    sandbox = state.load(_home(home))
+    if not sandbox.kubeconfig.exists():
+        _give_up(f"there is no sandbox in {sandbox.home}; start it: sklearn-operator sandbox up")
+    print(yaml.safe_dump(services.chart_values(sandbox), sort_keys=False), end="")
 
 
 @app.command()
