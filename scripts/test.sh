@@ -73,7 +73,7 @@ ${last:-pytest did not finish}
     judge "$status"
 }
 
-start_building() { # what for; with what the other stages leave over of the processors
+start_building() { # with what the other stages leave over of the processors
     nice -n 10 "$bin/sklearn-operator" sandbox build "$@" >"$logs/binaries.log" 2>&1 &
     builder=$!
 }
@@ -142,7 +142,7 @@ fast)
     trainer_units
     ;;
 all)
-    start_building --tool helm
+    start_building --tools
     lint
     operator_units
     await_building

@@ -45,7 +45,7 @@ PROGRAMS = (
     Program("kube-scheduler", "kubernetes", "k8s.io/kubernetes", "/cmd/kube-scheduler"),
     Program("minio", "minio", "github.com/minio/minio"),
 )
-#: What only tests and the making of manifests use; no sandbox waits for it.
+#: What no sandbox runs and the tests need.
 TOOLS = (Program("helm", "helm", "helm.sh/helm/v4", "/cmd/helm"),)
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from sklearn_sandbox import helm
 
 #: Where the name of a namespace belongs.
@@ -85,6 +87,18 @@ def _entries(log: Path, accounts: tuple[str, ...]) -> Iterator[dict[str, Any]]:
                 entry: dict[str, Any] = json.loads(line)
                 if entry["user"]["username"].endswith(ends):
                     yield entry
+
+
+def kubeconfig(server: str, authority: Path, token: str) -> str:
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "account",
+        "clusters": [{"name": "account", "cluster": {"server": server, "certificate-authority": str(authority)}}],
+        "users": [{"name": "account", "user": {"token": token}}],
+        "contexts": [{"name": "account", "context": {"cluster": "account", "user": "account"}}],
+    }
+    return yaml.safe_dump(document)
 
 
 class Roles:

@@ -88,7 +88,9 @@ def rejected(name: str) -> dict[str, Any]:
 
 def foreign(name: str) -> dict[str, Any]:
     """A version that has a name which the operator will want to give."""
-    spec = {"model": "somebody", "number": 1, "trainingHash": "0" * 64, "trigger": {"type": "Manual", "key": "x"}}
+    spec = {"model": "somebody", "number": 1, "trainingHash": "0" * 64, "trigger": {"type": "Manual", "key": "x"}} | {
+        "training": {}
+    }
     meta = {"name": name}
     return {"apiVersion": "sklearn-operator.io/v1alpha1", "kind": "SklearnModelVersion", "metadata": meta, "spec": spec}
 

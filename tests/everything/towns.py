@@ -81,7 +81,7 @@ class Town:
         secret = objects.store_secret(self.world.sandbox, self.namespace)
         items = [objects.namespace(self.namespace), secret, *self.world.roles.objects(self.namespace)]
         self.world.apply({"apiVersion": "v1", "kind": "List", "items": items})
-        self.kubeconfig.write_text(worlds.kubeconfig(self.world, self.namespace, self.world.roles.account))
+        self.kubeconfig.write_text(self.world.kubeconfig(self.namespace, self.world.roles.account))
 
     def environment(self, **changes: str) -> dict[str, str]:
         """Of an operator that looks after this namespace."""

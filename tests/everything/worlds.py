@@ -85,12 +85,15 @@ class World:
     def audit(self) -> Path:
         return self.sandbox.home / "audit.log"
 
-    def post(self, path: str, body: dict[str, Any]) -> Any:
-        """Straight to the API server, as the administrator."""
+    def kubeconfig(self, namespace: str, account: str) -> str:
+        """As a pod of that service account would be known to the API server."""
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 7200}}
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(f"{self.sandbox.server}{path}", json.dumps(body).encode(), headers)
         with urllib.request.urlopen(request, timeout=30, context=self.administrator) as answer:
-            return json.loads(answer.read())
+            token = json.loads(answer.read())["status"]["token"]
+        return rights.kubeconfig(self.sandbox.server, self.sandbox.authority.certificate, token)
 
     def names(self, kind: str, namespace: str = "default") -> list[str]:
         return [item["metadata"]["name"] for item in self.get(kind, None, namespace)]
@@ -288,14 +291,6 @@ def operator_environment(world: World, **changes: str) -> dict[str, str]:
     return inherited | settings | {"SKLEARN_SANDBOX": str(world.sandbox.home)} | changes
 
 
-def kubeconfig(world: World, namespace: str, account: str) -> str:
-    """As a pod of that service account would be known to the API server."""
-    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 7200}}
-    answer = world.post(f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token", body)
-    cluster = {"server": world.sandbox.server, "certificate-authority": str(world.sandbox.authority.certificate)}
-    return yaml.safe_dump(_kubeconfig(cluster, {"token": answer["status"]["token"]}))
-
-
 @asynccontextmanager
 async def behind_proxy(world: World, folder: Path, **changes: str) -> AsyncIterator[tuple[faults.Proxy, Operator]]:
     """An operator that reaches all its servers through the fault proxy, not started yet."""
@@ -310,9 +305,7 @@ async def behind_proxy(world: World, folder: Path, **changes: str) -> AsyncItera
     }
     async with faults.running(upstreams) as proxy:
         kubeconfig = folder / "kubeconfig"
-        kubeconfig.write_text(
-            yaml.safe_dump(_kubeconfig({"server": f"http://127.0.0.1:{proxy.ports['kubernetes']}"}, {}))
-        )
+        kubeconfig.write_text(yaml.safe_dump(_plain_kubeconfig(f"http://127.0.0.1:{proxy.ports['kubernetes']}")))
         environment = operator_environment(
             world,
             KUBECONFIG=str(kubeconfig),
@@ -328,12 +321,12 @@ async def behind_proxy(world: World, folder: Path, **changes: str) -> AsyncItera
         print(running.log.read_text()[-20_000:] if running.log.exists() else "")
 
 
-def _kubeconfig(cluster: dict[str, Any], user: dict[str, Any]) -> dict[str, Any]:
+def _plain_kubeconfig(server: str) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Config",
-        "current-context": "test",
-        "clusters": [{"name": "test", "cluster": cluster}],
-        "users": [{"name": "test", "user": user}],
-        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test", "namespace": "default"}}],
+        "current-context": "proxy",
+        "clusters": [{"name": "proxy", "cluster": {"server": server}}],
+        "users": [{"name": "proxy", "user": {}}],
+        "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "proxy", "namespace": "default"}}],
     }

@@ -50,11 +50,7 @@ def up(home: Home = None, only: Only = None, without: Without = None, restart: R
 
 @app.command()
 def build(
-    only: Only = None,
-    tool: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="This one too, which only tests use; give it again for more."),
-    ] = None,
+    only: Only = None, tools: Annotated[bool, typer.Option("--tools", help="And what only the tests need.")] = False
 ) -> None:
     """Find or build what `up` would run, and start nothing: for a machine that is prepared before it is used."""
     from rich import console
@@ -62,7 +58,8 @@ def build(
     from sklearn_sandbox import assets, lifecycle, progress
 
     with _saying_errors(), progress.reporting(console.Console(stderr=True)) as reporter:
-        binaries = {part.binary for part in lifecycle.select(only or None).values() if part.binary} | set(tool or ())
+        binaries = {part.binary for part in lifecycle.select(only or None).values() if part.binary}
+        binaries |= {program.name for program in assets.TOOLS} if tools else set()
         found = assets.ensure(binaries, reporter)
         if "kube-apiserver" in binaries:
             found["kubectl"] = assets.kubectl(reporter)
