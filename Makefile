@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint crds bench sandbox-down clean
+.PHONY: help setup demo test test-fast lint crds manifests bench sandbox-down clean
 BIN := .venv/bin
 
 help: ## what there is to make
@@ -22,6 +22,9 @@ lint: setup ## ruff, mypy --strict, the rules of the rooms
 
 crds: setup ## write crds/ anew from the models
 	$(BIN)/sklearn-operator crds --output crds
+
+manifests: setup ## write anew what is generated for an installation: the chart's settings and CRDs, deploy/kustomize, deploy/rbac.yaml
+	$(BIN)/python -m scripts.manifests
 
 bench: setup ## measure speed, writes, memory and size against the goals; about a quarter of an hour
 	@$(BIN)/python -m bench

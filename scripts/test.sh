@@ -95,7 +95,7 @@ lint() {
     stage 'ruff check' "$bin/ruff" check .
     stage 'ruff format' "$bin/ruff" format --check .
     stage 'rules of the rooms' "$bin/lint-imports"
-    stage 'types of the operator' "$bin/mypy" operator/sklearn_operator operator/sklearn_sandbox bench
+    stage 'types of the operator' "$bin/mypy" operator/sklearn_operator operator/sklearn_sandbox bench scripts
     stage 'types of the trainer' "$trainer/mypy" operator/sklearn_steps operator/sklearn_runtime
 }
 
@@ -152,7 +152,7 @@ all)
     model=$!
     start_beside parts-of-the-sandbox "$bin/python" tests/sandbox
     parts=$!
-    tests 'adapters and API server' "$bin/python" tests/contract tests/decoupled
+    tests 'adapters, API server and chart' "$bin/python" tests/contract tests/decoupled tests/chart
     # Two worlds side by side, a file always in one: while one waits, the other computes.
     tests 'whole sandbox' "$bin/python" -n 2 --dist loadfile --durations=25 tests/everything
     await_beside 'model check' "$model"

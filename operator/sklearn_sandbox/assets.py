@@ -50,11 +50,16 @@ PROGRAMS = (
     Program("minio", "minio", "github.com/minio/minio"),
 )
 #: What no sandbox runs and the tests need.
-TOOLS = (Program("promcheck", "promcheck", "github.com/prometheus/prometheus", own=True),)
+TOOLS = (
+    Program("promcheck", "promcheck", "github.com/prometheus/prometheus", own=True),
+    Program("helm", "helm", "helm.sh/helm/v4", "/cmd/helm"),
+)
 
 
 def ensure(names: Collection[str], reporter: progress.Reporter) -> dict[str, Path]:
     """Every named binary, built when it has to be. Two sandboxes never build at once."""
+    if unknown := set(names) - {program.name for program in (*PROGRAMS, *TOOLS)}:
+        raise errors.SandboxError(f"there is no program {', '.join(sorted(unknown))}")
     wanted = [program for program in (*PROGRAMS, *TOOLS) if program.name in names]
     missing = [program for program in wanted if found(program) is None]
     if missing:
@@ -154,8 +159,10 @@ def _build(missing: Collection[Program], reporter: progress.Reporter) -> None:
 
 
 def _linker_flags(program: Program) -> list[str]:
-    """Without symbols (smaller, links faster); Kubernetes is told its version, which its own build would do."""
+    """Without symbols (smaller, links faster); programs are told their version, which their own builds would do."""
     flags = ["-s", "-w"]
+    if program.folder == "helm":
+        flags += [f"-X {program.module}/internal/version.version={version(program)}"]
     if program.folder == "kubernetes":
         number = version(program)
         major, minor, _ = number.removeprefix("v").split(".", 2)

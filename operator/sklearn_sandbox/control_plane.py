@@ -76,6 +76,8 @@ def apiserver(sandbox: state.Sandbox, binaries: Mapping[str, Path]) -> list[str]
         f"--kubelet-client-key={kubelet.key}",
         "--kubelet-preferred-address-types=InternalIP",
         "--authorization-mode=Node,RBAC",
+        # As on OpenShift: who blocks an owner's deletion needs the right to its finalizers.
+        "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={authority.folder / 'service-accounts.pub'}",
         f"--service-account-signing-key-file={accounts.key}",

@@ -16,7 +16,7 @@ from sklearn_sandbox import errors, paths, services, state
 
 MANAGER = "sklearn-sandbox"
 SYSTEM_NAMESPACE = "sklearn-operator-system"
-STORE_SECRET = "sklearn-operator-store"
+STORE_SECRET = services.STORE_SECRET
 #: Folders of CRDs, and what is applied once the CRDs are there. What a checkout does not have is left out.
 CRD_FOLDERS = ("crds", "operator/sklearn_sandbox/kserve/crds")
 MANIFESTS = ("deploy/rbac.yaml", "deploy/runtime")
@@ -31,7 +31,9 @@ def apply_crds(sandbox: state.Sandbox, kubectl: Path) -> None:
 
 
 def apply_objects(sandbox: state.Sandbox, kubectl: Path) -> None:
-    documents = {"apiVersion": "v1", "kind": "List", "items": [namespace(SYSTEM_NAMESPACE), store_secret(sandbox)]}
+    # In the operator's own namespace it is for one that the chart installs there.
+    secrets = [store_secret(sandbox), store_secret(sandbox, SYSTEM_NAMESPACE)]
+    documents = {"apiVersion": "v1", "kind": "List", "items": [namespace(SYSTEM_NAMESPACE), *secrets]}
     _apply(sandbox, kubectl, ["-f", "-"], json.dumps(documents))
     flags = [flag for path in _existing(MANIFESTS) for flag in ("-f", str(path))]
     if flags:

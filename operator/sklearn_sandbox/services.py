@@ -8,13 +8,19 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from sklearn_sandbox import checks, paths, processes, state
 from sklearn_sandbox.node import addresses
 
 BUCKET = "models"
+STORE_SECRET = "sklearn-operator-store"
 REGION = "us-east-1"
 NODE = "sandbox"
+#: Settings that a pod has from elsewhere: the keys from the Secret.
+OF_ITS_OWN = frozenset({"STORE_ACCESS_KEY_ID", "STORE_SECRET_ACCESS_KEY", "HEALTH_HOST", "HEALTH_PORT"})
 
 
 def minio(sandbox: state.Sandbox, binaries: Mapping[str, Path]) -> list[str]:
@@ -106,6 +112,17 @@ def operator_env(sandbox: state.Sandbox) -> dict[str, str]:
     }
     prefixed = {f"SKLEARN_OPERATOR_{name}": value for name, value in settings.items()}
     return {**prefixed, "KUBECONFIG": str(sandbox.kubeconfig_of("operator")), "PYTHONUNBUFFERED": "1"}
+
+
+def chart_values(sandbox: state.Sandbox) -> dict[str, Any]:
+    """The same settings for the chart: its pods are processes here, and each listens on an address of its own."""
+    settings: dict[str, Any] = {}
+    for name, value in operator_env(sandbox).items():
+        word = name.removeprefix("SKLEARN_OPERATOR_")
+        if word != name and word not in OF_ITS_OWN:
+            first, *others = word.lower().split("_")
+            settings[first + "".join(map(str.capitalize, others))] = yaml.safe_load(value)
+    return {"settings": {**settings, "storeCredentialsSecret": STORE_SECRET, "healthHost": "$(SKLEARN_POD_HOST)"}}
 
 
 def operator_ready(sandbox: state.Sandbox) -> bool:

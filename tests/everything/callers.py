@@ -18,6 +18,7 @@ from everything import towns
 
 #: Between two requests of a caller, in seconds: many during a switch, and time left for everybody else.
 PAUSE = 0.02
+IRIS = (5.1, 3.5, 1.4, 0.2)
 
 
 @dataclass
@@ -26,7 +27,7 @@ class Caller:
 
     address: str
     name: str
-    row: Sequence[float] = (5.1, 3.5, 1.4, 0.2)
+    row: Sequence[float] = IRIS
     answers: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     enough: threading.Event = field(default_factory=threading.Event)
@@ -74,9 +75,9 @@ class Caller:
 
 
 @contextmanager
-def calling(town: towns.Town, name: str, by: str = "address") -> Iterator[Caller]:
+def calling(town: towns.Town, name: str, by: str = "address", row: Sequence[float] = IRIS) -> Iterator[Caller]:
     """Predictions all the time; none of them may fail. ``by``: which address of the status is asked."""
-    caller = Caller(town.status(name)[by], name)
+    caller = Caller(town.status(name)[by], name, row)
     thread = threading.Thread(target=caller.loop)
     thread.start()
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from everything import towns, worlds
+from everything import rights, towns, worlds
 from faults import proxy as faults
 from sklearn_sandbox import embedded
 
@@ -24,7 +24,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[worlds.World]:
     os.environ |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(home / "wheels"), "PIP_CONFIG_FILE": os.devnull}
     (home / "wheels").mkdir()
     with embedded.cluster(home, only=None, without={"operator"}) as cluster:
-        yield worlds.World(cluster)
+        world = worlds.World(cluster)
+        yield world
+        assert rights.forbidden(world.audit) == [], "an operator asked for what the chart's roles do not give it"
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ async def lane(
     namespace = f"flight-{zlib.crc32(request.node.name.encode())}"
     settings = {"SKLEARN_OPERATOR_NAMESPACES": namespace, "SKLEARN_OPERATOR_KFP_SUBMIT_PAUSE": PAUSE}
     async with worlds.behind_proxy(world, tmp_path, **settings) as (proxy, operator):
-        town = towns.Town(world, operator, namespace)
+        town = towns.Town(world, operator, namespace, tmp_path / "account")
         await asyncio.to_thread(town.prepare)
         await asyncio.to_thread(operator.revive)
         yield town, proxy

@@ -19,8 +19,7 @@ NAME = "contested"
 @pytest.fixture
 def second(town: towns.Town, tmp_path: Path) -> Iterator[worlds.Operator]:
     """Another operator for the same namespace."""
-    environment = worlds.operator_environment(town.world, SKLEARN_OPERATOR_NAMESPACES=town.namespace)
-    other = worlds.Operator(environment, tmp_path / "second.log")
+    other = worlds.Operator(town.environment(), tmp_path / "second.log")
     other.start()
     other.wait_ready()
     yield other

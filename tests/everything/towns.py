@@ -54,10 +54,10 @@ def sample(name: str) -> dict[str, Any]:
 def founded(world: worlds.World, folder: Path, **settings: str) -> Iterator[Town]:
     """A town named after ``folder``, with a running operator; ``settings`` are environment variables of it."""
     name = folder.name if folder.name.startswith("town") else f"town-{folder.name}"
-    environment = worlds.operator_environment(world, SKLEARN_OPERATOR_NAMESPACES=name, **settings)
-    operator = worlds.Operator(environment, folder / "operator.log")
-    one = Town(world, operator, name)
+    one = Town(world, worlds.Operator({}, folder / "operator.log"), name, folder / "kubeconfig")
     one.prepare()
+    operator = one.operator
+    operator.environment |= one.environment(**settings)
     operator.revive()
     yield one
     try:
@@ -74,11 +74,19 @@ class Town:
     world: worlds.World
     operator: worlds.Operator
     namespace: str
+    kubeconfig: Path
 
     def prepare(self) -> None:
+        """The namespace, its store, and an operator's account with the chart's Role and nothing else."""
         secret = objects.store_secret(self.world.sandbox, self.namespace)
-        found = {"apiVersion": "v1", "kind": "List", "items": [objects.namespace(self.namespace), secret]}
-        self.world.apply(found)
+        items = [objects.namespace(self.namespace), secret, *self.world.roles.objects(self.namespace)]
+        self.world.apply({"apiVersion": "v1", "kind": "List", "items": items})
+        self.kubeconfig.write_text(self.world.kubeconfig(self.namespace, self.world.roles.account))
+
+    def environment(self, **changes: str) -> dict[str, str]:
+        """Of an operator that looks after this namespace."""
+        own = {"SKLEARN_OPERATOR_NAMESPACES": self.namespace, "KUBECONFIG": str(self.kubeconfig)}
+        return worlds.operator_environment(self.world, **(own | changes))
 
     def clear(self) -> None:
         """Away with all models, so that no server of theirs is left to whoever comes next."""

@@ -24,6 +24,7 @@ import yaml
 from obstore.store import S3Store
 
 import waiting
+from everything import rights
 from faults import proxy as faults
 from sklearn_sandbox import embedded, services, state
 
@@ -74,6 +75,25 @@ class World:
         context = ssl.create_default_context(cafile=str(self.sandbox.authority.certificate))
         context.load_cert_chain(str(pair.certificate), str(pair.key))
         return context
+
+    @functools.cached_property
+    def roles(self) -> rights.Roles:
+        """What an operator of one namespace may do there."""
+        return rights.Roles()
+
+    @property
+    def audit(self) -> Path:
+        return self.sandbox.home / "audit.log"
+
+    def kubeconfig(self, namespace: str, account: str) -> str:
+        """As a pod of that service account would be known to the API server."""
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 7200}}
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.sandbox.server}{path}", json.dumps(body).encode(), headers)
+        with urllib.request.urlopen(request, timeout=30, context=self.administrator) as answer:
+            token = json.loads(answer.read())["status"]["token"]
+        return rights.kubeconfig(self.sandbox.server, self.sandbox.authority.certificate, token)
 
     def names(self, kind: str, namespace: str = "default") -> list[str]:
         return [item["metadata"]["name"] for item in self.get(kind, None, namespace)]

@@ -130,6 +130,19 @@ def kubeconfig(home: Home = None) -> None:
 
 
 @app.command()
+def values(home: Home = None) -> None:
+    """Print the chart's values for this sandbox, for an operator in a pod: up --without operator, then helm install."""
+    import yaml
+
+    from sklearn_sandbox import services, state
+
+    sandbox = state.load(_home(home))
+    if not sandbox.kubeconfig.exists():
+        _give_up(f"there is no sandbox in {sandbox.home}; start it: sklearn-operator sandbox up")
+    print(yaml.safe_dump(services.chart_values(sandbox), sort_keys=False), end="")
+
+
+@app.command()
 def logs(
     name: Annotated[str, typer.Argument(help="A component as `status` names it.")],
     home: Home = None,

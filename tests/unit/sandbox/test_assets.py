@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sklearn_sandbox import assets, errors, gobuild, paths
+from sklearn_sandbox import assets, errors, gobuild, paths, progress
 
 ETCD, APISERVER = assets.PROGRAMS[:2]
 FAKE_GO = """#!/bin/sh
@@ -114,3 +114,12 @@ def test_the_sandboxs_own_link_is_not_linked_to(tmp_path: Path) -> None:
     other.symlink_to(tmp_path / "k3s")
     assert assets.behind_links(own) == assets.behind_links(real) == real
     assert assets.behind_links(other) == other
+
+
+def test_what_only_tests_use_is_found_like_the_rest_and_a_word_of_nobody_is_refused(cache: Path) -> None:
+    (helm,) = assets.TOOLS
+    built = executable(assets.cached(helm))
+    assert built.parent.name.startswith("helm-v4.")
+    assert assets.ensure({"helm"}, progress.Silent()) == {"helm": built}
+    with pytest.raises(errors.SandboxError, match="there is no program helmet"):
+        assets.ensure({"helm", "helmet"}, progress.Silent())

@@ -1,0 +1,197 @@
+"""The operator in pods of its own: installed, upgraded and removed by Helm, and taken over by kustomize.
+
+Its pods run under the chart's own service account and roles. Every right that these give is used here once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import waiting
+from everything import callers, rights, towns, worlds
+from sklearn_operator.runtime.settings import OperatorSettings
+from sklearn_sandbox import helm, objects, paths, services
+
+pytestmark = pytest.mark.sandbox
+
+RELEASE = NAMESPACE = "mine"
+NAME = f"{RELEASE}-sklearn-operator"
+DIGIT = [0.0] * 64
+CHART = ("--namespace", NAMESPACE, "--timeout", "120s")
+#: What `uninstall` keeps.
+KEPT = ("sklearnmodels.sklearn-operator.io", "sklearnmodelversions.sklearn-operator.io", "mine-runtime")
+
+
+@pytest.fixture
+def tool(world: worlds.World) -> Iterator[helm.Helm]:
+    found = helm.ensure(kubeconfig=world.sandbox.kubeconfig)
+    restricted = objects.namespace(NAMESPACE)
+    restricted["metadata"]["labels"] = {"pod-security.kubernetes.io/enforce": "restricted"}
+    items = [restricted, objects.store_secret(world.sandbox, NAMESPACE)]
+    world.apply({"apiVersion": "v1", "kind": "List", "items": items})
+    yield found
+    found.run("uninstall", RELEASE, "--namespace", NAMESPACE, "--ignore-not-found")
+    world.kubectl("delete", "clusterservingruntime", "mine-runtime", "--ignore-not-found")
+
+
+@pytest.fixture
+def home(world: worlds.World, tmp_path: Path) -> Iterator[towns.Town]:
+    """A namespace of models without an operator of its own."""
+    one = towns.Town(world, worlds.Operator({}, tmp_path / "no.log"), "homes", tmp_path / "kubeconfig")
+    one.prepare()
+    yield one
+    print(world.kubectl("logs", "-n", NAMESPACE, "-l", f"app.kubernetes.io/instance={RELEASE}", check=False)[-20_000:])
+
+
+def values(world: worlds.World, **settings: Any) -> str:
+    chosen = services.chart_values(world.sandbox)
+    chosen["settings"] |= settings
+    chosen["settings"]["servingRuntime"] = "mine-runtime"
+    return json.dumps(chosen | {"rbac": {"artifactSecrets": {"enabled": True}}})
+
+
+def previous(place: Path) -> Path:
+    """The chart as of an earlier version, whose kinds had a column less."""
+    shutil.copytree(helm.chart_folder(), place)
+    chart = yaml.safe_load((place / "Chart.yaml").read_text())
+    (place / "Chart.yaml").write_text(yaml.safe_dump(chart | {"version": "0.0.9"}))
+    definition = place / "files" / "crds" / "sklearnmodels.yaml"
+    found = yaml.safe_load(definition.read_text())
+    found["spec"]["versions"][0]["additionalPrinterColumns"].pop()
+    definition.write_text(yaml.safe_dump(found, sort_keys=False))
+    return place
+
+
+def columns(world: worlds.World) -> int:
+    path = "{.spec.versions[0].additionalPrinterColumns[*].name}"
+    return len(world.kubectl("get", "crd", KEPT[0], "-o", f"jsonpath={path}").split())
+
+
+def pods(world: worlds.World) -> list[Any]:
+    return list(world.get("pods", None, NAMESPACE))
+
+
+def rejected(name: str) -> dict[str, Any]:
+    """A model that no tree of one level passes."""
+    gates = {"gates": [{"metric": "accuracy", "min": 0.99}]}
+    return towns.manifest(name, params={"max_depth": 1}, evaluation=gates)
+
+
+def foreign(name: str) -> dict[str, Any]:
+    """A version that has a name which the operator will want to give."""
+    spec = {"model": "somebody", "number": 1, "trainingHash": "0" * 64, "trigger": {"type": "Manual", "key": "x"}} | {
+        "training": {}
+    }
+    meta = {"name": name}
+    return {"apiVersion": "sklearn-operator.io/v1alpha1", "kind": "SklearnModelVersion", "metadata": meta, "spec": spec}
+
+
+def digits(**spec: Any) -> dict[str, Any]:
+    found = towns.sample("digits")
+    return found | {"spec": found["spec"] | {"pipeline": {"layout": "Fused"}} | spec}
+
+
+def test_install_upgrade_uninstall_and_kustomize_with_a_model_that_serves_all_the_time(
+    world: worlds.World, home: towns.Town, tool: helm.Helm, tmp_path: Path
+) -> None:
+    old = previous(tmp_path / "previous" / "sklearn-operator")
+    tool.run("install", RELEASE, str(old), *CHART, "--wait", *taking_over(), "--values", "-", text=values(world))
+    assert len(pods(world)) == 2
+    before = columns(world)
+    own = {"uri": f"s3://{services.BUCKET}/own", "credentialsSecret": services.STORE_SECRET}
+    home.apply(foreign("taken-v1"))
+    home.apply(digits(), rejected("rejected"), towns.manifest("own", artifacts=own), towns.manifest("taken"))
+    assert home.settled("digits", "digits-v1")["metric"] == "accuracy=0.969"
+    home.expect("the name told to be taken", lambda: "taken-v1 exists and does not" in told(home, "taken"), 60)
+    home.wait("rejected", "Stalled")
+    home.settled("own", "own-v1")
+    with callers.calling(home, "digits", row=DIGIT) as caller:
+        new = values(world, workers=16)
+        tool.run("upgrade", RELEASE, str(helm.chart_folder()), *CHART, "--wait", "--values", "-", text=new)
+        assert columns(world) == before + 1
+        home.apply(digits(model={"estimator": {"class": "sklearn.svm.SVC", "params": {"gamma": 0.002}}}))
+        home.settled("digits", "digits-v2")
+        caller.answered_last("digits-v2")
+        served_no_more(home)
+        judged(world, tool)
+        said = tool.run("uninstall", RELEASE, *CHART, "--wait")
+        assert all(name in said for name in KEPT), said
+        waiting.wait_for("the operator's pods gone", lambda: not pods(world), 60)
+        assert all(
+            NAME not in world.kubectl("get", kind, "-o", "name") for kind in ("clusterroles", "clusterrolebindings")
+        )
+        assert {"digits", "own"} <= set(world.names("skm", home.namespace))
+        world.kubectl("get", "clusterservingruntime", "mine-runtime")
+        caller.answered_last("digits-v2")
+    home.kubectl("delete", "skm", "--all", "--wait=false")
+    home.kubectl("delete", "skmv/taken-v1")
+    assert "digits" in world.names("skm", home.namespace), "it waits for an operator"
+    kustomized(world, tmp_path / "kustomize")
+    waiting.wait_for("all models gone", lambda: not world.names("skm", home.namespace), 90)
+    assert world.objects(f"{home.namespace}/") == []
+    world.kubectl("delete", "-n", objects.SYSTEM_NAMESPACE, "deployment,service,pdb,networkpolicy", "--all")
+
+
+def taking_over() -> tuple[str, ...]:
+    """The sandbox has put the kinds there already."""
+    return ("--take-ownership", "--force-conflicts")
+
+
+def told(home: towns.Town, name: str) -> str:
+    return " ".join(row.get("message", "") for row in home.status(name).get("conditions", []))
+
+
+def served_no_more(home: towns.Town) -> None:
+    """A model that was served and is trained alone from now on; of its versions only the last is kept."""
+    home.apply(towns.manifest("own", params={"max_depth": 2}, serving={}, history={"limit": 1}))
+    home.settled("own", "own-v2")
+    home.expect("the first version gone", lambda: "own-v1" not in home.world.names("skmv", home.namespace), 60)
+    home.apply(towns.manifest("own", params={"max_depth": 2}, history={"limit": 1}))
+    home.expect("the service gone", lambda: home.get("isvc", "own") is None, 60)
+
+
+def judged(world: worlds.World, tool: helm.Helm) -> None:
+    """No call was forbidden, and no right is there for nothing."""
+    account, now = f"{NAMESPACE}:{NAME}", datetime.now(UTC).isoformat()
+    assert rights.forbidden(world.audit, (account,), until=now) == []
+    rendered = tool.render(json.loads(values(world)), release=RELEASE, namespace=NAMESPACE)
+    granted = rights.granted(one.manifest for one in rendered)
+    unused = granted - rights.used(world.audit, account) - rights.UNSEEN
+    if "lease_namespace" not in OperatorSettings.model_fields:
+        unused = {right for right in unused if right.resource != "leases"}
+    assert not unused, f"never used: {', '.join(map(str, sorted(unused)))}"
+
+
+def kustomized(world: worlds.World, place: Path) -> None:
+    """The base, with this sandbox's addresses."""
+    chosen = services.chart_values(world.sandbox)["settings"]
+    secret = {"name": chosen.pop("storeCredentialsSecret")}
+    prefix = "SKLEARN_OPERATOR_"
+    env: list[dict[str, Any]] = [
+        {"name": name, "value": value if name != f"{prefix}HEALTH_HOST" else chosen["healthHost"]}
+        for name, value in services.operator_env(world.sandbox).items()
+        if name.startswith(prefix) and name.removeprefix(prefix) not in services.OF_ITS_OWN - {"HEALTH_HOST"}
+    ]
+    for key in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
+        reference = {"secretKeyRef": secret | {"key": f"AWS_{key}"}}
+        env.append({"name": f"{prefix}STORE_{key}", "valueFrom": reference})
+    head = {"apiVersion": "apps/v1", "kind": "Deployment"}
+    meta = {"name": "sklearn-operator", "namespace": objects.SYSTEM_NAMESPACE}
+    pod = {"containers": [{"name": "operator", "env": env}]}
+    patch = head | {"metadata": meta, "spec": {"template": {"spec": pod}}}
+    base = os.path.relpath(paths.project_root() / "deploy" / "kustomize" / "base", place)
+    place.mkdir()
+    (place / "kustomization.yaml").write_text(
+        yaml.safe_dump({"resources": [base], "patches": [{"patch": yaml.safe_dump(patch)}]})
+    )
+    world.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(place))
+    world.kubectl("rollout", "status", "-n", objects.SYSTEM_NAMESPACE, "deployment/sklearn-operator", "--timeout=120s")
