@@ -25,7 +25,10 @@ _log = logging.getLogger("sklearn_operator")
 
 
 def run() -> None:
-    """Run the controller, in a cluster or with a kubeconfig. Settings are SKLEARN_OPERATOR_* environment variables."""
+    """Run the controller, in a cluster or with a kubeconfig. Settings are SKLEARN_OPERATOR_* environment variables.
+
+    Ends with 0 when asked to, with 2 when a setting is wrong, and with 1 when it has to be started again.
+    """
     try:
         settings = runtime_settings.OperatorSettings()
     except pydantic.ValidationError as error:

@@ -110,13 +110,14 @@ class Leadership:
                 while (write := self._candidate.freeing(self._now())) is not None:
                     answer = await self._send(write)
                     self._candidate.answered(write, answer, self._now())
-                    if isinstance(answer, election.Failure):
-                        look = election.Read()
-                        self._candidate.answered(look, await self._send(look), self._now())
+                    if not isinstance(answer, election.Failure):
+                        _log.info("%s was given back", self.what)
+                        return
+                    look = election.Read()
+                    self._candidate.answered(look, await self._send(look), self._now())
+                    await asyncio.sleep(self._terms.poll / 10)
         except TimeoutError:
             _log.warning("%s could not be given back: the others wait until it runs out", self.what)
-            return
-        _log.info("%s was given back", self.what)
 
     async def _send(self, request: election.Read | election.Write) -> election.Record | election.Failure | None:
         try:
