@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
 from grafana_foundation_sdk.cog import encoder
 from grafana_foundation_sdk.models import dashboard as models
+
+from unit.runtime_room.test_metrics import filled
 
 ROOT = Path(__file__).parents[3]
 
@@ -41,3 +45,15 @@ def test_grafanas_own_models_read_it_back(source: ModuleType) -> None:
     assert len(cells) == len(set(cells)), "panels overlap"
     asked = [target for panel in panels for target in panel.get("targets", [])]
     assert len(asked) == len(source.expressions())
+
+
+def test_alerts_and_dashboard_name_series_that_there_are(source: ModuleType) -> None:
+    known: set[str] = set()
+    for family in filled().registry.collect():
+        known |= {family.name, f"{family.name}_total"} | {
+            f"{family.name}_{part}" for part in ("bucket", "sum", "count")
+        }
+    alerts = yaml.safe_load((ROOT / "charts/sklearn-operator/files/alerts.yaml").read_text())["groups"]
+    asked = [rule["expr"] for group in alerts for rule in group["rules"]] + source.expressions()
+    named = {name for expression in asked for name in re.findall(r"sklearn_operator_\w+", expression)}
+    assert len(named) > 15 and named <= known
