@@ -138,7 +138,8 @@ def _served(s: Situation) -> Condition:
             return Condition("Served", "True", "Serving", f"{s.answering} answers requests")
         if s.waiting is not None:
             return Condition("Served", "False", "ApprovalNeeded", _awaiting(s).message)
-        return Condition("Served", "False", "NothingToServe", "no accepted version yet")
+        why = s.hindrance[1] if s.hindrance is not None else "no accepted version yet"
+        return Condition("Served", "False", "NothingToServe", why)
     if s.problem is not None and s.answering is None:
         return Condition("Served", "False", s.problem[0], "the manifest is not accepted")
     if s.answering == s.target.name and not s.rolling:

@@ -7,7 +7,7 @@ says. What is chosen follows from the manifest and from what the versions have r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sklearn_operator import api
@@ -38,7 +38,8 @@ def choose(
     came_up = [version for version in known if not _given_up(version, serving)]
     usual = versions.serving_target(came_up, wish, carried)
     if spec.rollout.version is not None:
-        return _pinned(model, known, came_up, spec.rollout.version, usual, carried)
+        choice = _pinned(model, known, came_up, spec.rollout.version, usual, carried)
+        return _awaited(choice, model, known, spec, wish)
     given_up = versions.serving_target(known, wish, carried)
     problem = None
     if given_up is not None and given_up not in came_up:
@@ -73,6 +74,22 @@ def _pinned(
         good = ", ".join(one.name for one in known if one.phase == "Succeeded") or "none"
         text = f"does not exist any more; good versions: {good}"
     return Choice(kept, problem=("PinNotPossible", f"spec.rollout.version: {pin} {text}; change or remove the pin"))
+
+
+def _awaited(
+    choice: Choice, model: observed.Model, known: Sequence[observed.Version], spec: api.SklearnModelSpec, wish: str
+) -> Choice:
+    """A pin on what is to come is fine while somebody answers, or while a version is on its way or will be."""
+    coming = any(not version.finished for version in known) or spec.retraining.schedule is not None
+    due = versions.missing_trigger(model, known, wish, spec) is not None
+    if choice.target is not None or choice.problem is not None or coming or due:
+        return choice
+    good = ", ".join(one.name for one in known if one.phase == "Succeeded") or "none"
+    text = (
+        f"spec.rollout.version: {spec.rollout.version} does not exist yet, and no training is due that would make it; "
+        f"good versions: {good}; change or remove the pin, or ask for a training"
+    )
+    return replace(choice, problem=("PinNotPossible", text))
 
 
 def _kept(came_up: Sequence[observed.Version], model: observed.Model, carried: str | None) -> observed.Version | None:
