@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint crds bench sandbox-down clean
+.PHONY: help setup demo test test-fast lint crds argocd bench sandbox-down clean
 BIN := .venv/bin
 
 help: ## what there is to make
@@ -22,6 +22,9 @@ lint: setup ## ruff, mypy --strict, the rules of the rooms
 
 crds: setup ## write crds/ anew from the models
 	$(BIN)/sklearn-operator crds --output crds
+
+argocd: setup ## write the fixtures and the ConfigMap patch in deploy/argocd anew
+	@PYTHONPATH=tests $(BIN)/python -m gitops.fixtures
 
 bench: setup ## measure speed, writes, memory and size against the goals; about a quarter of an hour
 	@$(BIN)/python -m bench
