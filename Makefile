@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint crds manifests bench sandbox-down clean
+.PHONY: help setup demo test test-fast lint crds manifests argocd bench sandbox-down clean
 BIN := .venv/bin
 
 help: ## what there is to make
@@ -25,6 +25,9 @@ crds: setup ## write crds/ anew from the models
 
 manifests: setup ## write anew what is generated for an installation: the chart's settings and CRDs, deploy/kustomize, deploy/rbac.yaml
 	$(BIN)/python -m scripts.manifests
+
+argocd: setup ## write the fixtures and the ConfigMap patch in deploy/argocd anew
+	@PYTHONPATH=tests $(BIN)/python -m gitops.fixtures
 
 bench: setup ## measure speed, writes, memory and size against the goals; about a quarter of an hour
 	@$(BIN)/python -m bench

@@ -73,8 +73,8 @@ ${last:-pytest did not finish}
     judge "$status"
 }
 
-start_building() { # with what the other stages leave over of the processors
-    nice -n 10 "$bin/sklearn-operator" sandbox build "$@" >"$logs/binaries.log" 2>&1 &
+start_building() { # command...: with what the other stages leave over of the processors
+    nice -n 10 "$@" >"$logs/binaries.log" 2>&1 &
     builder=$!
 }
 
@@ -134,7 +134,7 @@ lint)
     lint
     ;;
 fast)
-    start_building --only minio
+    start_building "$bin/sklearn-operator" sandbox build --only minio
     lint
     operator_units
     tests 'model check' "$bin/python" tests/model_check
@@ -142,7 +142,8 @@ fast)
     trainer_units
     ;;
 all)
-    start_building --tools
+    # What the tests of GitOps tools run is made of packages that the API server is made of, too.
+    start_building env PYTHONPATH=tests "$bin/python" -m gitops.building "$bin/sklearn-operator" sandbox build --tools
     lint
     operator_units
     await_building
@@ -152,7 +153,7 @@ all)
     model=$!
     start_beside parts-of-the-sandbox "$bin/python" tests/sandbox
     parts=$!
-    tests 'adapters, API server and chart' "$bin/python" tests/contract tests/decoupled tests/chart
+    tests 'adapters, API server and chart' "$bin/python" tests/contract tests/decoupled tests/chart tests/gitops
     # Two worlds side by side, a file always in one: while one waits, the other computes.
     tests 'whole sandbox' "$bin/python" -n 2 --dist loadfile --durations=25 tests/everything
     await_beside 'model check' "$model"

@@ -68,6 +68,18 @@ def of_plan(world: World, seen: observed.Observed, plan: Plan) -> Iterator[str]:
     said = (plan.status or {}).get("servingVersion")
     if said is not None and said not in sight.ready_versions(world):
         yield f"the status says that {said} answers, and no pod of it is ready"
+    if plan.status is not None and not world.model.deleting:
+        yield from _told(seen.model, plan.status)
+
+
+def _told(model: observed.Model, status: observed.Json) -> Iterator[str]:
+    """The conditions are a row of the state table, so that kstatus and Argo CD have a word for it."""
+    rows = {row["type"]: row["status"] for row in status["conditions"]}
+    told = {kind for kind in ("Ready", "Reconciling", "Stalled", "AwaitingApproval") if rows.get(kind) == "True"}
+    if {"Reconciling", "Stalled"} <= told:
+        yield "the status says that work goes on and that a person is needed"
+    if not told and not model.spec.get("suspend"):
+        yield "the status says neither what there is nor what to wait for"
 
 
 def _carried(

@@ -10,7 +10,7 @@ import pytest
 
 from model_check import explorer, swift
 from model_check.world import LONG_AGO
-from sklearn_operator.core import attempts, canary, cleanup, drafts, gates, plan, report, rollout, versions
+from sklearn_operator.core import attempts, canary, cleanup, conditions, drafts, gates, plan, report, rollout, versions
 
 Mutation = tuple[Any, str, Any]
 
@@ -28,6 +28,10 @@ def _candidate_while_somebody_answers(s: report.Situation) -> str | None:
 
 def _wait_for_nothing(self: drafts.Draft, delay: timedelta | None) -> None:
     """As if events told of everything."""
+
+
+def _nobody_waits(_: report.Situation) -> conditions.Condition:
+    return conditions.Condition("AwaitingApproval", "False", "Approved", "no version waits")
 
 
 MUTATIONS: dict[str, tuple[Mutation, str, str, str]] = {
@@ -54,6 +58,12 @@ MUTATIONS: dict[str, tuple[Mutation, str, str, str]] = {
         "A steps",
         "B crash",
         "nothing leads back to rest",
+    ),
+    "an approval that nobody is asked for": (
+        (report, "_awaiting", _nobody_waits),
+        "A manual",
+        "B",
+        "neither what there is nor what to wait for",
     ),
     "look again when an event says so": ((drafts.Draft, "wait", _wait_for_nothing), "A", "B", "nothing wakes it"),
 }

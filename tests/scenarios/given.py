@@ -150,8 +150,10 @@ def _version(words: Mapping[str, Any], wish: str, wanted: Mapping[str, Any], tri
 
 
 def _judging(words: Mapping[str, Any]) -> dict[str, Any]:
-    """What a version recorded when it was made: its gates, and whom it is to be compared with."""
+    """What a version recorded when it was made: its search, its gates, and whom it is to be compared with."""
     found: dict[str, Any] = {"evaluation": {"gates": words["gates"]}} if "gates" in words else {}
+    if "tuning" in words:
+        found["tuning"] = words["tuning"]
     if "compare_with" in words:
         found["compareWith"] = {"version": words["compare_with"], "uri": "s3://models/x/", "sha256": "ab" * 32}
     return found

@@ -223,6 +223,8 @@ def _reconciling(
         return Condition("Reconciling", "True", "Resting", text)
     if pending and (ready.status != "True" or s.wanted is None or s.wanted.trigger_type == "SpecChange"):
         return Condition("Reconciling", "True", "Training", trained.message)
+    if s.awaited is not None and ready.status != "True":
+        return Condition("Reconciling", "True", "PinAwaited", served.message)
     if s.rolling and s.target is not None and s.answering == s.target.name:
         return Condition("Reconciling", "True", "Deploying", served.message)
     if s.rollout and ready.status == "True":
