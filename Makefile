@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint crds manifests argocd bench sandbox-down clean
+.PHONY: help setup demo test test-fast lint crds manifests argocd images image-test bench sandbox-down clean
 BIN := .venv/bin
 
 help: ## what there is to make
@@ -28,6 +28,12 @@ manifests: setup ## write anew what is generated for an installation: the chart'
 
 argocd: setup ## write the fixtures and the ConfigMap patch in deploy/argocd anew
 	@PYTHONPATH=tests $(BIN)/python -m gitops.fixtures
+
+images: ## build the container images, with docker, podman or buildah
+	@sh scripts/images.sh
+
+image-test: setup ## build them without a registry and run them; as root on Debian or Ubuntu
+	@$(BIN)/python -m pytest -q tests/images
 
 bench: setup ## measure speed, writes, memory and size against the goals; about a quarter of an hour
 	@$(BIN)/python -m bench

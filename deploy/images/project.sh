@@ -1,0 +1,17 @@
+#!/bin/sh
+# Puts the project itself into the image's environment and leaves in /project just what this adds: a layer of its own,
+# the only one that a change of the code changes.
+set -eu
+. "$(dirname "$0")/common.sh"
+
+cd /build/source
+/build/tools/bin/python -m hatchling build -t wheel -d /build/wheels
+/build/uv/bin/uv pip install -q --python "$environment/bin/python" --no-deps --no-index --find-links /build/wheels \
+    sklearn-operator
+compile "$environment"/lib/python3.13/site-packages/sklearn_*
+mkdir -p "/project$environment"
+cd "$environment"
+tar -c bin/kubectl-sklearn bin/sklearn-operator lib/python3.13/site-packages/sklearn_* |
+    tar -x -C "/project$environment"
+chmod -R u=rwX,go=rX /project
+settle /project
