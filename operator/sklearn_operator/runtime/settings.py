@@ -44,6 +44,7 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     store_uri: str = "s3://models"
     #: S3 endpoint; empty means AWS.
     store_endpoint: str = ""
+    #: Region of the store.
     store_region: str = "us-east-1"
     #: The operator's own credentials for the store; empty means those of its environment (workload identity).
     store_access_key_id: str = ""
@@ -87,6 +88,7 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     health_port: Annotated[int, pydantic.Field(ge=0, le=65_535)] = 8080
     #: Kubeconfig file; empty means KUBECONFIG, else the pod's service account.
     kubeconfig: str = ""
+    #: DEBUG, INFO, WARNING or ERROR.
     log_level: str = "INFO"
 
     @pydantic.field_validator("store_uri")
