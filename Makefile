@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint crds manifests argocd images image-test bench sandbox-down clean
+.PHONY: help setup demo test test-fast lint crds manifests argocd images image-test docs reference recording bench sandbox-down clean
 BIN := .venv/bin
 
 help: ## what there is to make
@@ -34,6 +34,15 @@ images: ## build the container images, with docker, podman or buildah
 
 image-test: setup ## build them without a registry and run them; as root on Debian or Ubuntu
 	@$(BIN)/python -m pytest -q tests/images
+
+docs: setup reference ## the documentation as a site, in site/; a broken link is an error
+	@$(BIN)/python -m manual site && echo "site/index.html"
+
+reference: setup ## write docs/reference/ anew from models, settings and command line
+	@$(BIN)/python -m manual reference
+
+recording: setup ## type the README's session into the sandbox, and draw it (docs/pictures/session.svg)
+	@$(BIN)/sklearn-operator sandbox up >/dev/null && $(BIN)/python -m manual recording
 
 bench: setup ## measure speed, writes, memory and size against the goals; about a quarter of an hour
 	@$(BIN)/python -m bench
