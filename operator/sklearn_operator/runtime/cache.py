@@ -23,6 +23,8 @@ class Cache:
 
     def __init__(self) -> None:
         self._objects: dict[tuple[str, observed.ModelKey], dict[str, tuple[int, bytes]]] = {}
+        #: How often anything in here has changed.
+        self.changes = 0
         #: Versions at which objects went away while a listing was under way that may still show them.
         self._gone: dict[str, dict[tuple[observed.ModelKey, str], int]] = {}
 
@@ -35,6 +37,7 @@ class Cache:
         if version <= self._gone.get(kind, {}).get((key, name), -1):
             return False
         self._objects.setdefault((kind, key), {})[name] = (version, _pack(raw))
+        self.changes += 1
         return True
 
     def holds(self, kind: str, key: observed.ModelKey, raw: Mapping[str, Any]) -> bool:
@@ -89,6 +92,7 @@ class Cache:
     def _forget(self, kind: str, key: observed.ModelKey, name: str) -> None:
         shelf = self._objects[kind, key]
         del shelf[name]
+        self.changes += 1
         if not shelf:
             del self._objects[kind, key]
 

@@ -36,12 +36,25 @@ class Fleet(Collector):
         self._cache = cache
         self._per_model = per_model
         self._known: dict[observed.ModelKey, _Facts] = {}
+        self._counted_at = -1
+        self._counted: list[Metric] = []
 
     def describe(self) -> list[Metric]:
         """What there will be: without an answer here the registry would collect in order to know."""
         return [*_families().values(), *(_own_families().values() if self._per_model else ())]
 
     def collect(self) -> Iterator[Metric]:
+        """Thousands of models are not counted again while nothing about them changes."""
+        if self._counted_at != (changes := self._cache.changes):
+            self._counted_at, self._counted = changes, list(self._count())
+        return iter(self._counted)
+
+    def namespaces(self) -> set[str]:
+        """Those that have a model."""
+        self.collect()
+        return {key.namespace for key in self._known}
+
+    def _count(self) -> Iterator[Metric]:
         self._refresh()
         families = _families()
         counted = Counter((key.namespace, facts.phase) for key, facts in self._known.items())
@@ -53,10 +66,6 @@ class Fleet(Collector):
         yield from families.values()
         if self._per_model:
             yield from self._own().values()
-
-    def namespaces(self) -> set[str]:
-        """Those that have a model."""
-        return {key.namespace for key in self._cache.keys(caching.MODEL)}
 
     def _oldest(self, pick: Callable[[_Facts], float | None]) -> dict[str, float]:
         found: dict[str, float] = {}
