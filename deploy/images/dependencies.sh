@@ -1,0 +1,28 @@
+#!/bin/sh
+# Makes the Python environment of an image from uv.lock, everything checked by its hash. Beside it, in /build/tools, what
+# project.sh needs.
+#   sh dependencies.sh EXTRA
+set -eu
+# Packages of the lock that have no wheel.
+SOURCES=kfp-server-api
+. "$(dirname "$0")/common.sh"
+
+python3.13 -m venv /build/uv
+/build/uv/bin/pip install -q --require-hashes --only-binary :all: -r "$(dirname "$0")/uv.txt"
+
+sync() { # environment, options
+    into=$1
+    shift
+    UV_PROJECT_ENVIRONMENT=$into /build/uv/bin/uv sync -q --directory /build/source --frozen \
+        --no-install-project --python /usr/bin/python3.13 "$@"
+}
+
+# Wheels, so that nothing of what is downloaded runs while it is installed. What has none is left to the second call,
+# which builds it with the setuptools that is then in the environment, and fetches no other tool for it.
+sync "$environment" --extra "$1" --no-build $(for name in $SOURCES; do echo --no-install-package "$name"; done)
+sync "$environment" --extra "$1" --no-build-isolation
+sync /build/tools --only-group images --no-build
+rm -f "$environment"/bin/activate* "$environment"/bin/*.bat
+compile "$environment/lib"
+chmod -R u=rwX,go=rX "$environment"
+settle /opt
