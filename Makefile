@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint crds bench sandbox-down clean
+.PHONY: help setup demo test test-fast lint crds images image-test bench sandbox-down clean
 BIN := .venv/bin
 
 help: ## what there is to make
@@ -22,6 +22,12 @@ lint: setup ## ruff, mypy --strict, the rules of the rooms
 
 crds: setup ## write crds/ anew from the models
 	$(BIN)/sklearn-operator crds --output crds
+
+images: ## build the container images, with docker, podman or buildah
+	@sh scripts/images.sh
+
+image-test: setup ## build them without a registry and run them; as root on Debian or Ubuntu
+	@$(BIN)/python -m pytest -q tests/images
 
 bench: setup ## measure speed, writes, memory and size against the goals; about a quarter of an hour
 	@$(BIN)/python -m bench

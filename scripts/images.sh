@@ -1,8 +1,8 @@
 #!/bin/sh
 # Builds the images of deploy/images.
 #   sh scripts/images.sh          with the docker, podman or buildah of this machine; SBOMs go to build/images/
-#   sh scripts/images.sh local    without a registry, as root on Debian or Ubuntu: with Debian's buildah (installed where
-#                                 it is missing) from a base made here. For the tests. Last line: the store's folder
+#   sh scripts/images.sh local    for the tests, without a registry, as root on Debian or Ubuntu: with Debian's buildah,
+#                                 installed where it is missing, from a base made here. Last line: the store's folder
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -39,7 +39,7 @@ with_builder() {
     elif buildah info >/dev/null 2>&1; then
         builder="buildah build --timestamp $epoch"
     else
-        fail 'none of docker, podman and buildah works here; install one (make image-test needs none, but root on Debian)'
+        fail 'none of docker, podman and buildah works here; install one. (make image-test brings its own, as root on Debian)'
     fi
     revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
     for name in $names; do
@@ -82,27 +82,48 @@ locally() {
     install_tools
     make_base
     # What the layers that take long are made of names the store; those of other days go, but for the last one.
-    key=$(cat deploy/images/*.Containerfile deploy/images/*.sh deploy/images/uv.txt uv.lock pyproject.toml | cksum)
+    key=$(cat deploy/images/* uv.lock pyproject.toml | cksum)
     store=$cache/store-${key%% *}
     mkdir -p "$store"
     touch "$store"
-    ls -dt "$cache"/store-* | tail -n +3 | xargs -r rm -rf
-    [ "$(ls "$store/overlay" 2>/dev/null | wc -l)" -le 1000 ] || rm -rf "$store"
+    for old in $(ls -dt "$cache"/store-* | tail -n +3); do
+        drop "$old"
+    done
+    [ "$(ls "$store/overlay" 2>/dev/null | wc -l)" -le 1000 ] || drop "$store"
     buildah="buildah --root $store --runroot $store/run --storage-driver overlay"
-    if ! $buildah inspect --type image localhost/base >/dev/null 2>&1; then
+    if ! known localhost/base; then
         container=$($buildah from scratch)
         $buildah add -q "$container" "$base" / >/dev/null
         $buildah commit -q "$container" localhost/base >/dev/null
         $buildah rm "$container" >/dev/null
     fi
     for name in $names; do
-        say "building $name"
-        $buildah build --layers --isolation chroot --timestamp "$epoch" --file "deploy/images/$name.Containerfile" \
-            --build-arg BASE=localhost/base --build-arg DEBIAN= --build-arg DEBIAN_SECURITY= \
-            --build-arg "VERSION=$version" $(authorities) --tag "localhost/$name" . >"$cache/$name.log" 2>&1 ||
-            { tail -n 30 "$cache/$name.log" >&2 && fail "$name is not built, see $cache/$name.log"; }
+        dependencies=localhost/$name-dependencies
+        known "$dependencies" || one_locally "$name" --target dependencies --tag "$dependencies"
+        # Else the builder would hash all of it to see that it is the same.
+        one_locally "$name" --build-context "dependencies=container-image://$dependencies" --tag "localhost/$name"
     done
     printf '%s\n' "$store"
+}
+
+drop() { # store; what was interrupted may have left mounts in it, and nobody waits for a hundred thousand files
+    awk -v within="$1/" 'index($2, within) == 1 { print $2 }' /proc/mounts | sort -r | xargs -r umount -l
+    mv "$1" "$cache/.dropped-$$"
+    nice rm -rf "$cache"/.dropped-* </dev/null >/dev/null 2>&1 9>&- &
+}
+
+known() { # image
+    $buildah inspect --type image "$1" >/dev/null 2>&1
+}
+
+one_locally() { # name, options
+    name=$1
+    shift
+    say "building $name"
+    $buildah build --layers --isolation chroot --timestamp "$epoch" --file "deploy/images/$name.Containerfile" \
+        --build-arg BASE=localhost/base --build-arg DEBIAN= --build-arg DEBIAN_SECURITY= \
+        --build-arg "VERSION=$version" $(authorities) "$@" . >"$cache/$name.log" 2>&1 ||
+        { tail -n 30 "$cache/$name.log" >&2 && fail "$name is not built, see $cache/$name.log"; }
 }
 
 case ${1:-build} in

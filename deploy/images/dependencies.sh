@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the Python environment of an image from uv.lock, everything checked by its hash. Beside it, in /build/tools, what
-# project.sh needs.
+# Makes the Python environment of an image from uv.lock, everything checked by its hash, and writes what the image then
+# consists of (SBOM). Beside it, in /build/tools, what project.sh needs.
 #   sh dependencies.sh EXTRA
 set -eu
 # Packages of the lock that have no wheel.
@@ -25,4 +25,8 @@ sync /build/tools --only-group images --no-build
 rm -f "$environment"/bin/activate* "$environment"/bin/*.bat
 compile "$environment/lib"
 chmod -R u=rwX,go=rX "$environment"
+mkdir -p /rootfs/usr/share/sbom
+/build/tools/bin/python /build/images/sbom.py "$environment/bin/python" /rootfs/var/lib/dpkg/status.d \
+    /build/source/pyproject.toml /rootfs/usr/share/sbom/sklearn-operator.cdx.json
 settle /opt
+settle /rootfs/usr/share

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Puts the project itself into the image's environment, writes what the image consists of (SBOM), and leaves in /project
-# just what this adds: a layer of its own, the only one that a change of the code changes.
+# Puts the project itself into the image's environment and leaves in /project just what this adds: a layer of its own,
+# the only one that a change of the code changes.
 set -eu
 . "$(dirname "$0")/common.sh"
 
@@ -11,9 +11,7 @@ cd /build/source
 compile "$environment"/lib/python3.13/site-packages/sklearn_*
 mkdir -p "/project$environment"
 cd "$environment"
-tar -c bin/kubectl-sklearn bin/sklearn-operator lib/python3.13/site-packages/sklearn_* | tar -x -C "/project$environment"
-mkdir -p /project/usr/share/sbom
-/build/tools/bin/python "$(dirname "$0")/sbom.py" "$environment/bin/python" /rootfs/var/lib/dpkg/status.d \
-    /build/source/pyproject.toml /project/usr/share/sbom/sklearn-operator.cdx.json
+tar -c bin/kubectl-sklearn bin/sklearn-operator lib/python3.13/site-packages/sklearn_* |
+    tar -x -C "/project$environment"
 chmod -R u=rwX,go=rX /project
 settle /project

@@ -77,8 +77,10 @@ def run_all(
 
 
 def _everywhere(task: Any) -> None:
-    """The store's Secret, and no caching: a cached task does not execute, so it would publish nothing."""
+    """The store's Secret, never root (the server itself sees to the rest of the level "restricted"), and no caching: a
+    cached task does not execute, so it would publish nothing."""
     _secret(task, contract.STORE_SECRET_PLACEHOLDER, contract.STORE_ENV_PREFIX)
+    kubernetes.set_security_context(task, run_as_non_root=True)
     task.set_caching_options(False)
 
 

@@ -119,13 +119,21 @@ def _install(wanted: Sequence[str], there: Mapping[str, str], folder: Path, env:
     command = [sys.executable, "-I", "-m", "pip", "install", "--prefix", str(folder / "packages"), "--no-input"]
     command += ["--only-binary", ":all:", "--constraint", str(constraints), "--disable-pip-version-check"]
     command += ["--no-warn-script-location", "--progress-bar", "off", "--no-color", "--", *wanted]
-    public = {name: value for name, value in env.items() if not name.startswith(_SECRETS)}
+    public = {"HOME": _home()} | {name: value for name, value in env.items() if not name.startswith(_SECRETS)}
     done = subprocess.run(command, env=public, capture_output=True, text=True, check=False)
     print(done.stdout, file=sys.stderr, flush=True)
     if done.returncode:
         print(done.stderr, file=sys.stderr, flush=True)
         raise _told(wanted, f"{done.stdout}\n{done.stderr}")
     return sorted({str(path.parent) for path in (folder / "packages").rglob("*.dist-info")})
+
+
+def _home() -> str:
+    """A user that no file knows may have none, and pip does not start without."""
+    try:
+        return str(Path.home())
+    except RuntimeError:
+        return tempfile.gettempdir()
 
 
 def _told(wanted: Sequence[str], said: str) -> errors.StepError:

@@ -7,14 +7,18 @@ overlay of its own, which goes with it.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 ENTER = Path(__file__).with_name("enter.py")
 _NAMESPACES = ("--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child")
@@ -36,8 +40,15 @@ class Process:
     command: Sequence[str] = ()
     args: Sequence[str] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+    #: Variables of the image that are taken away.
     without: Sequence[str] = ()
     user: tuple[int, int] | None = None
+    #: Whether /tmp can be written to.
+    scratch: bool = True
+
+    def by_somebody(self) -> Process:
+        """As OpenShift runs pods, a user that no file knows in the group root, by a runtime that sets no HOME."""
+        return dataclasses.replace(self, user=(1_000_680_000, 0), without=("HOME",))
 
 
 class Container:
@@ -45,7 +56,10 @@ class Container:
         self.name, self.root, self.config, self._volumes = name, root, config, volumes
         # What a container runtime does before it makes the root read-only.
         for volume in volumes:
-            Path(f"{root}{volume.path}").mkdir(parents=True, exist_ok=True)
+            point = Path(f"{root}{volume.path}")
+            if not point.resolve().is_relative_to(root):
+                raise ValueError(f"{volume.path} goes by a link out of the container")
+            point.mkdir(parents=True, exist_ok=True)
         for name in ("hosts", "resolv.conf"):
             (root / "etc" / name).touch()
 
@@ -68,6 +82,7 @@ class Container:
             "group": group,
             "argv": self.argv(how),
             "env": {name: value for name, value in environment.items() if name not in how.without},
+            "scratch": how.scratch,
             "folder": self.config.get("WorkingDir") or "/",
             "volumes": [
                 {"folder": str(volume.folder), "mountPath": volume.path, "readOnly": volume.read_only}
@@ -90,7 +105,7 @@ class Container:
 
     @contextlib.contextmanager
     def running(self, how: Process, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-        """While the block lasts; then it gets SIGTERM by its own number, as from a kubelet."""
+        """While the block lasts; `terminate` ends it as a kubelet does."""
         with log.open("wb") as said:
             process = subprocess.Popen(
                 self._started(how), stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT
@@ -100,6 +115,13 @@ class Container:
             finally:
                 process.kill()  # of `unshare`, which takes what it has started with it
                 process.wait()
+
+
+def terminate(process: subprocess.Popen[bytes], seconds: float = 30.0) -> int:
+    """SIGTERM to the container's first process, which gets it only if it has a handler; its exit code."""
+    (first,) = psutil.Process(process.pid).children()
+    first.send_signal(signal.SIGTERM)
+    return process.wait(seconds)
 
 
 class Store:

@@ -1,7 +1,7 @@
 """Becomes a process of a container, as a pod with the Pod Security level "restricted" has it; standard library only.
 
-Reads a JSON description from its first argument. It has to run as root in mount and PID namespaces of its own, which end
-with it. Invariant: what it executes has a root file system that cannot be written to, no capability and no way to get one.
+Reads a JSON description from its first argument. It has to run as root in mount and PID namespaces of its own, which
+end with it. Invariant: what it executes cannot write to its root file system, has no capability, and gets none.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def build(root: Path, given: dict[str, Any]) -> None:
     mount("--bind", str(root), str(root))
     mount("-o", "remount,bind,ro,nodev,nosuid", str(root))
     mount("-t", "proc", "proc", str(root / "proc"))
-    mount("-t", "tmpfs", "-o", "nosuid,nodev,mode=1777", "tmpfs", str(root / "tmp"))
+    if given["scratch"]:
+        mount("-t", "tmpfs", "-o", "nosuid,nodev,mode=1777", "tmpfs", str(root / "tmp"))
     mount("-t", "tmpfs", "-o", "nosuid,mode=755", "tmpfs", str(root / "dev"))
     for name in _DEVICES:
         (root / "dev" / name).touch()

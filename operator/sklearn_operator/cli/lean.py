@@ -12,8 +12,11 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib.util
+import os
 import sys
+import tempfile
 from collections.abc import Iterator, MutableMapping
+from pathlib import Path
 from typing import Any
 
 #: Parsed listings are big trees without cycles, and so are modules. By Python's own thresholds the collector walks them
@@ -24,10 +27,19 @@ _COLLECT_AFTER = (50_000, 20, 20)
 def load() -> None:
     """Call it before anything else imports these packages; later it does no harm, and no good."""
     gc.set_threshold(*_COLLECT_AFTER)
+    _at_home()
     _bare("kubernetes")
     with _hidden("kubernetes.client", "httpx._main"):
         import httpx  # noqa: F401
         import kopf  # noqa: F401
+
+
+def _at_home() -> None:
+    """A user that no file knows may have no home, and kubernetes asks for one while it is imported."""
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = tempfile.gettempdir()
 
 
 def _bare(name: str) -> None:

@@ -64,6 +64,8 @@ def render(
         _connect(executor, inputs, settings)
         _mount(executor, (inputs.get("model") or {}).get("script") or {})
         _place(executor, options)
+        if not settings.task_run_as_non_root:
+            executor.pop("securityContext")
     for task in pipeline["root"]["dag"]["tasks"].values():
         _retry(task, options.get("retries") or {})
         if cached and config is not None and task["cachingOptions"].get("enableCache"):

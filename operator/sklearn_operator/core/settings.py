@@ -32,6 +32,8 @@ class Settings:
     git_hosts: frozenset[str] = frozenset()
     #: Packages besides scikit-learn whose classes a manifest may name; the trainer image has to have them.
     packages: frozenset[str] = frozenset()
+    #: Whether the pipeline server is told that no task may run as root: from Kubeflow Pipelines 2.16 on.
+    task_run_as_non_root: bool = True
     #: How long an absent run may still be one that the pipeline server is just creating.
     submit_pause: timedelta = timedelta(seconds=60)
     #: A run's age is divided by ten to get the polling interval; these are its bounds.

@@ -75,6 +75,9 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     #: Packages besides scikit-learn whose estimators manifests may name, by their import names, separated by commas
     #: (``xgboost,lightgbm,imblearn``); the trainer image has to have them.
     packages: str = ""
+    #: Whether tasks are submitted with ``runAsNonRoot``, which namespaces with the Pod Security level "restricted" ask
+    #: for. False for Kubeflow Pipelines before 2.16, which does not know the field, and for images that run as root.
+    task_run_as_non_root: bool = True
     #: Seconds that a version may take to come up; after that it is rolled back.
     rollout_deadline: _Seconds = 300.0
     #: Whether the installed KServe splits traffic in Standard mode, for ``rollout.canary``: it has to be later than
@@ -190,6 +193,7 @@ class OperatorSettings(pydantic_settings.BaseSettings):
             data_hosts=frozenset(host.lower() for host in _listed(self.data_hosts)),
             git_hosts=frozenset(host.lower() for host in _listed(self.git_hosts)),
             packages=frozenset(_listed(self.packages)),
+            task_run_as_non_root=self.task_run_as_non_root,
             submit_pause=timedelta(seconds=self.kfp_submit_pause),
             poll_min=timedelta(seconds=self.kfp_poll_min),
             poll_max=timedelta(seconds=self.kfp_poll_max),

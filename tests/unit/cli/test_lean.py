@@ -43,3 +43,11 @@ def test_it_does_nothing_to_what_is_imported_already() -> None:
         check=False,
     )
     assert done.stdout.strip() == "True", done.stderr
+
+
+def test_a_user_without_name_and_home_can_start_it() -> None:
+    nameless = "import os, pwd, tempfile\nos.environ.pop('HOME', None)\n"
+    nameless += "def pwd_getpwuid(number): raise KeyError(number)\npwd.getpwuid = pwd_getpwuid\n"
+    program = f"{nameless}{PRELUDE}import kubernetes.aio.config\nprint(os.environ['HOME'] == tempfile.gettempdir())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr

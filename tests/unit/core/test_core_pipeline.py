@@ -19,9 +19,9 @@ BASE = pipeline.BasePipelines.parse(resources.pipelines())
 SETTINGS = settings.Settings()
 
 
-def render(change: dict[str, Any] | None = None) -> pipeline.Rendered:
+def render(change: dict[str, Any] | None = None, given: settings.Settings = SETTINGS) -> pipeline.Rendered:
     spec = api.parse_spec(api_cases.changed(builders.DIGITS, change or {}))
-    return pipeline.render(BASE, builders.version(training=training.frozen(spec)), SETTINGS)
+    return pipeline.render(BASE, builders.version(training=training.frozen(spec)), given)
 
 
 def containers(rendered: pipeline.Rendered) -> dict[str, dict[str, Any]]:
@@ -236,3 +236,12 @@ def test_gates_and_the_serving_version_are_no_part_of_the_recipe() -> None:
 
 def test_the_same_version_gives_the_same_documents() -> None:
     assert render() == render()
+
+
+@pytest.mark.parametrize("layout", ["Staged", "Fused"])
+def test_no_task_runs_as_root_unless_the_settings_leave_it_open(layout: str) -> None:
+    inputs = {"pipeline": {"layout": layout}}
+    for executor in platform(render(inputs)).values():
+        assert executor["securityContext"] == {"runAsNonRoot": True}
+    for executor in platform(render(inputs, settings.Settings(task_run_as_non_root=False))).values():
+        assert "securityContext" not in executor
