@@ -81,24 +81,24 @@ locally() {
     flock 9
     install_tools
     make_base
-    # What the layers that take long are made of names the store; those of other days go, but for the last one.
-    key=$(cat deploy/images/* uv.lock pyproject.toml | cksum)
-    store=$cache/store-${key%% *}
+    store=$cache/store
     mkdir -p "$store"
-    touch "$store"
-    for old in $(ls -dt "$cache"/store-* | tail -n +3); do
-        drop "$old"
-    done
-    [ "$(ls "$store/overlay" 2>/dev/null | wc -l)" -le 1000 ] || drop "$store"
     buildah="buildah --root $store --runroot $store/run --storage-driver overlay"
-    if ! known localhost/base; then
+    # Layers of other days are of no use; there is no telling them from those that are, but by beginning anew.
+    crowded=$(ls "$store/overlay" 2>/dev/null | wc -l)
+    others=$($buildah images --format '{{.Name}}' 2>/dev/null | grep -c -- -dependencies || true)
+    if [ "$crowded" -gt 1000 ] || [ "$others" -gt 8 ]; then
+        drop "$store"
+    fi
+    if ! known "localhost/base:$suite"; then
         container=$($buildah from scratch)
         $buildah add -q "$container" "$base" / >/dev/null
-        $buildah commit -q "$container" localhost/base >/dev/null
+        $buildah commit -q "$container" "localhost/base:$suite" >/dev/null
         $buildah rm "$container" >/dev/null
     fi
     for name in $names; do
-        dependencies=localhost/$name-dependencies
+        key=$(dependencies_of "$name" | cksum)
+        dependencies=localhost/$name-dependencies:${key%% *}
         known "$dependencies" || one_locally "$name" --target dependencies --tag "$dependencies"
         # Else the builder would hash all of it to see that it is the same.
         one_locally "$name" --build-context "dependencies=container-image://$dependencies" --tag "localhost/$name"
@@ -106,9 +106,18 @@ locally() {
     printf '%s\n' "$store"
 }
 
+dependencies_of() { # name: all that the layers below the project's own are made from
+    echo "$base"
+    cat "deploy/images/$1.Containerfile" pyproject.toml uv.lock
+    for file in common.sh prepare.sh system.sh dependencies.sh sbom.py uv.txt; do
+        cat "deploy/images/$file"
+    done
+}
+
 drop() { # store; what was interrupted may have left mounts in it, and nobody waits for a hundred thousand files
     awk -v within="$1/" 'index($2, within) == 1 { print $2 }' /proc/mounts | sort -r | xargs -r umount -l
     mv "$1" "$cache/.dropped-$$"
+    mkdir "$1"
     nice rm -rf "$cache"/.dropped-* </dev/null >/dev/null 2>&1 9>&- &
 }
 
@@ -121,7 +130,7 @@ one_locally() { # name, options
     shift
     say "building $name"
     $buildah build --layers --isolation chroot --timestamp "$epoch" --file "deploy/images/$name.Containerfile" \
-        --build-arg BASE=localhost/base --build-arg DEBIAN= --build-arg DEBIAN_SECURITY= \
+        --build-arg "BASE=localhost/base:$suite" --build-arg DEBIAN= --build-arg DEBIAN_SECURITY= \
         --build-arg "VERSION=$version" $(authorities) "$@" . >"$cache/$name.log" 2>&1 ||
         { tail -n 30 "$cache/$name.log" >&2 && fail "$name is not built, see $cache/$name.log"; }
 }
