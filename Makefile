@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint crds bench sandbox-down clean
+.PHONY: help setup demo test test-fast lint crds docs reference bench sandbox-down clean
 BIN := .venv/bin
 
 help: ## what there is to make
@@ -22,6 +22,12 @@ lint: setup ## ruff, mypy --strict, the rules of the rooms
 
 crds: setup ## write crds/ anew from the models
 	$(BIN)/sklearn-operator crds --output crds
+
+docs: setup reference ## the documentation as a site, in site/; a broken link is an error
+	@$(BIN)/python -m manual site && echo "site/index.html"
+
+reference: setup ## write docs/reference/ anew from models, settings and command line
+	@$(BIN)/python -m manual reference
 
 bench: setup ## measure speed, writes, memory and size against the goals; about a quarter of an hour
 	@$(BIN)/python -m bench

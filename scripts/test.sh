@@ -95,7 +95,7 @@ lint() {
     stage 'ruff check' "$bin/ruff" check .
     stage 'ruff format' "$bin/ruff" format --check .
     stage 'rules of the rooms' "$bin/lint-imports"
-    stage 'types of the operator' "$bin/mypy" operator/sklearn_operator operator/sklearn_sandbox bench
+    stage 'types of the operator' "$bin/mypy" operator/sklearn_operator operator/sklearn_sandbox bench manual
     stage 'types of the trainer' "$trainer/mypy" operator/sklearn_steps operator/sklearn_runtime
 }
 

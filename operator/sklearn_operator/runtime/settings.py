@@ -50,6 +50,7 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     store_uri: str = "s3://models"
     #: S3 endpoint; empty means AWS.
     store_endpoint: str = ""
+    #: Region of the store.
     store_region: str = "us-east-1"
     #: The operator's own credentials for the store; empty means those of its environment (workload identity).
     store_access_key_id: str = ""
@@ -100,6 +101,7 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     health_port: Annotated[int, pydantic.Field(ge=0, le=65_535)] = 8080
     #: Kubeconfig file; empty means KUBECONFIG, else the pod's service account.
     kubeconfig: str = ""
+    #: The least serious lines to log.
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     #: ``text`` for people, ``json`` for whatever collects logs: one object a line.
     log_format: Literal["text", "json"] = "text"

@@ -1,0 +1,59 @@
+"""The documentation: generated pages are what their sources say, and every link of the site leads somewhere."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from manual import reference
+
+from sklearn_operator.runtime import settings
+
+
+@pytest.mark.parametrize("path", [path.name for path in reference.pages()])
+def test_a_generated_page_is_what_its_sources_say(path: str) -> None:
+    (page, text) = next(item for item in reference.pages().items() if item[0].name == path)
+    assert page.read_text() == text, "run: make reference"
+
+
+def test_every_setting_is_documented_where_it_is_declared() -> None:
+    text = (reference.ROOT / "docs" / "reference" / "settings.md").read_text()
+    for name in settings.OperatorSettings.model_fields:
+        assert f"| `SKLEARN_OPERATOR_{name.upper()}` | " in text
+
+
+def built(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "properdocs", "build", "--strict", "--site-dir", str(site), *arguments]
+    return subprocess.run(command, cwd=reference.ROOT, capture_output=True, text=True, timeout=120)
+
+
+def test_the_site_builds_without_a_broken_link_and_every_page_is_in_it(tmp_path: Path) -> None:
+    done = built(tmp_path / "site")
+    assert done.returncode == 0, done.stderr
+    docs = reference.ROOT / "docs"
+    pages = {path.relative_to(docs).with_suffix(".html") for path in docs.rglob("*.md")}
+    assert {page for page in pages if not (tmp_path / "site" / page).is_file()} == set()
+    assert (tmp_path / "site" / "repository" / "deploy" / "samples" / "penguins.yaml").is_file()
+
+
+LEADING_NOWHERE = {
+    "nowhere.md": "nowhere.md",
+    "#no-such-heading": "#no-such-heading",
+    "versions.md#none-here": "#none-here",
+    "../deploy/samples/nowhere.yaml": "nowhere.yaml",
+}
+
+
+def test_every_link_to_nothing_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    links = "\n".join(f"- [gone]({link})" for link in LEADING_NOWHERE)
+    (tmp_path / "docs" / "index.md").write_text(f"# Home\n\n{links}\n")
+    (tmp_path / "docs" / "versions.md").write_text("# Versions\n")
+    (ours, _, _) = (reference.ROOT / "properdocs.yml").read_text().partition("\nnav:")
+    hooks = str(reference.ROOT / "manual" / "hooks.py")
+    (tmp_path / "properdocs.yml").write_text(ours.replace("manual/hooks.py", hooks) + "\n")
+    done = built(tmp_path / "site", "--config-file", str(tmp_path / "properdocs.yml"))
+    assert done.returncode != 0
+    assert [said for said in LEADING_NOWHERE.values() if said not in done.stderr] == [], done.stderr
