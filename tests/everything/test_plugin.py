@@ -12,10 +12,12 @@ import pytest
 import yaml
 
 from everything import towns
+from sklearn_operator.cli.plugin import manifests
 from sklearn_sandbox import paths
 
 pytestmark = pytest.mark.sandbox
 
+PLANNED = ("skm", "skmv", "isvc")
 ROWS = "sepal length (cm),sepal width (cm),petal length (cm),petal width (cm)\n5.1,3.5,1.4,0.2\n6.3,3.3,6.0,2.5\n"
 
 
@@ -46,7 +48,18 @@ def test_the_daily_verbs(town: towns.Town, tmp_path: Path) -> None:
     answer = json.loads(said(town, "predict", "daily", "--json", text="[[5.1, 3.5, 1.4, 0.2]]"))
     assert answer["predictions"] == [0]
 
-    town.apply(towns.manifest("daily", params={"max_depth": 3}, serving={}))
+    file.write_text(
+        yaml.safe_dump(changed := towns.manifest("daily", params={"max_depth": 3}, serving={"minReplicas": 2}))
+    )
+    before = [(one["kind"], one["metadata"]["resourceVersion"]) for kind in PLANNED for one in town.get(kind)]
+    planned = type_in(town, "plan", "-f", str(file))
+    assert planned.returncode == 2, planned
+    told = planned.stdout.splitlines()
+    assert "    because model.estimator.params.max_depth 2 -> 3" in told
+    assert "--- SklearnModel/daily" in told and "-        max_depth: 2" in told and "+        max_depth: 3" in told
+    assert "--- InferenceService/daily" in told and "+    minReplicas: 2" in told
+    assert [(one["kind"], one["metadata"]["resourceVersion"]) for kind in PLANNED for one in town.get(kind)] == before
+    town.apply(changed | {"spec": changed["spec"] | {"serving": {}}})
     town.settled("daily", "daily-v2")
     assert "daily-v1" in said(town, "rollback", "daily")
     town.settled("daily", "daily-v1")
@@ -68,6 +81,22 @@ def test_what_cannot_be_done_is_told_and_ends_with_one(town: towns.Town) -> None
     ):
         done = type_in(town, *arguments)
         assert done.returncode == 1 and words in done.stderr, done
+    unknown = towns.manifest("unknown") | {"kind": "SklearnModel"}
+    unknown["metadata"]["namespace"] = "no-such-namespace"
+    done = type_in(town, "plan", "-f", "-", text=yaml.safe_dump(unknown))
+    assert done.returncode == 1 and "no-such-namespace" in done.stderr, done
     town.apply(towns.manifest("wrong", "sklearn.tree.NoSuchTree"))
     done = type_in(town, "wait", "wrong")
     assert done.returncode == 1 and "sklearn.tree.NoSuchTree" in done.stderr
+
+
+SCALARS = "[1e-3, 1.0, 2026-01-01, y, No, 0x10, 010, 12:30, .5, ~, 1.50, 'no', 1e3, -1, +1, 0.1e-5]"
+
+
+def test_a_plan_reads_a_manifest_as_kubectl_does(town: towns.Town) -> None:
+    text = yaml.safe_dump(towns.manifest("read")) + f"  description: 2026-01-01\n  free: {SCALARS}\n  n: 1\n"
+    arrived = json.loads(
+        town.kubectl("create", "--dry-run=client", "--validate=false", "-o", "json", "-f", "-", text=text)
+    )
+    (read,) = manifests.documents(text)
+    assert json.dumps(read["spec"], sort_keys=True) == json.dumps(arrived["spec"], sort_keys=True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_operator.cli.plugin import choices, kubectl, planning, rows
+from sklearn_operator.cli.plugin import choices, kubectl, rows
 
 
 def version(number: int, phase: str = "Succeeded", served: bool = True, **status: Any) -> dict[str, Any]:
@@ -105,23 +104,3 @@ def test_any_text_is_a_request_or_a_clear_no(text: str) -> None:
 def test_answers_are_one_line_per_row() -> None:
     assert rows.shown("v1", {"predictions": ["Gentoo", 8]}) == ["Gentoo", "8"]
     assert rows.shown("v2", {"outputs": [{"name": "predict", "data": [1.5]}]}) == ["1.5"]
-
-
-MANIFEST = {
-    "kind": "SklearnModel",
-    "metadata": {"name": "digits"},
-    "spec": {"data": {"source": {"builtin": "digits"}}, "model": {"estimator": {"class": "sklearn.svm.SVC"}}},
-}
-
-
-def test_a_plan_without_a_cluster_judges_the_manifest() -> None:
-    assert planning.report(MANIFEST, None) == (planning.NOTHING, ["digits: valid"])
-    wrong = json.loads(json.dumps(MANIFEST).replace("svm.SVC", "svm.SVX"))
-    status, lines = planning.report(wrong, None)
-    assert status == planning.FAILED and "did you mean sklearn.svm" in lines[1]
-
-
-@pytest.mark.parametrize("text, words", [("a: [", "not YAML"), ("kind: ConfigMap", "no SklearnModel"), ("", "no Skl")])
-def test_a_file_without_a_model_is_told(text: str, words: str) -> None:
-    with pytest.raises(kubectl.Failed, match=words):
-        planning.manifests(text)

@@ -177,15 +177,12 @@ def plan(
     file: Annotated[str, typer.Option("--file", "-f", help="Manifests; - for standard input.")],
     offline: Annotated[bool, typer.Option("--offline", help="Judge the manifest alone, without a cluster.")] = False,
 ) -> int:
-    """What an apply would do. Exit status 0: nothing, 2: changes, 1: it is not valid."""
+    """What an apply would do: what runs and why, and what changes. Exit status 0: nothing, 2: changes, 1: not valid."""
     from sklearn_operator.cli.plugin import planning
 
-    found = []
-    for manifest in planning.manifests(_content(file)):
-        status, lines = planning.report(manifest, None if offline else context.obj)
-        found.append(status)
-        print("\n".join(lines))
-    return planning.FAILED if planning.FAILED in found else max(found)
+    status, lines = planning.report(_content(file), None if offline else context.obj)
+    print("\n".join(lines))
+    return status
 
 
 def main() -> None:
