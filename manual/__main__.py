@@ -1,12 +1,15 @@
-"""``python -m manual``: write the generated pages, build the site, record the session. Wiring only."""
+"""``python -m manual``: write the generated pages, build the site, try a page. Wiring only."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
-from manual import reference
+from manual import consoles, reference
 
 
 def main() -> int:
@@ -14,11 +17,25 @@ def main() -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("reference", help="write docs/reference/ anew")
     verbs.add_parser("site", help="build the site into site/, strictly")
-    verb = parser.parse_args().verb
-    if verb == "reference":
-        reference.write()
-        return 0
+    tried = verbs.add_parser("try", help="run the commands of a page here, in a folder of their own")
+    tried.add_argument("page", type=Path)
+    chosen = parser.parse_args()
+    match chosen.verb:
+        case "reference":
+            reference.write()
+            return 0
+        case "try":
+            return run(chosen.page)
     return site()
+
+
+def run(page: Path) -> int:
+    """The cluster is kubectl's own."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "deploy").symlink_to(reference.ROOT / "deploy")
+        wrong = consoles.run(page.read_text(), Path(folder), os.environ)
+    print(wrong or f"{page}: all is as shown")
+    return 1 if wrong else 0
 
 
 def site(*arguments: str) -> int:

@@ -119,8 +119,15 @@ def _published(target: str, page: str) -> str | None:
     return f"{_SHELF}/{path}" if (ROOT / path).is_file() else None
 
 
+def _is_listed(target: str, page: str) -> bool:
+    """Whether it is a folder of pages; such a link works on a code host, and here it means the table of contents."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(page), target)) in _LISTED
+
+
 def _linked(text: str, page: str) -> str:
     def turned(found: re.Match[str]) -> str:
+        if _is_listed(found["target"], page):
+            return found["target"].rstrip("/") + _INDEX
         uri = _published(found["target"], page)
         if uri is None:
             return found.group()

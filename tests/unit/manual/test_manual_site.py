@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -57,3 +58,19 @@ def test_every_link_to_nothing_is_an_error(tmp_path: Path) -> None:
     done = built(tmp_path / "site", "--config-file", str(tmp_path / "properdocs.yml"))
     assert done.returncode != 0
     assert [said for said in LEADING_NOWHERE.values() if said not in done.stderr] == [], done.stderr
+
+
+_TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
+
+
+def test_every_test_that_a_page_names_is_there() -> None:
+    named = {
+        found.groups() for page in (reference.ROOT / "docs").rglob("*.md") for found in _TEST.finditer(page.read_text())
+    }
+    assert len(named) > 20
+    absent = []
+    for path, name in named:
+        file = reference.ROOT / path
+        if not file.is_file() or (name and f"def {name}(" not in file.read_text()):
+            absent.append((path, name))
+    assert absent == []
