@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint crds docs reference bench sandbox-down clean
+.PHONY: help setup demo test test-fast lint crds docs reference recording bench sandbox-down clean
 BIN := .venv/bin
 
 help: ## what there is to make
@@ -28,6 +28,9 @@ docs: setup reference ## the documentation as a site, in site/; a broken link is
 
 reference: setup ## write docs/reference/ anew from models, settings and command line
 	@$(BIN)/python -m manual reference
+
+recording: setup ## type the README's session into the sandbox, and draw it (docs/pictures/session.svg)
+	@$(BIN)/sklearn-operator sandbox up >/dev/null && $(BIN)/python -m manual recording
 
 bench: setup ## measure speed, writes, memory and size against the goals; about a quarter of an hour
 	@$(BIN)/python -m bench

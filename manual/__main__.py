@@ -1,4 +1,4 @@
-"""``python -m manual``: write the generated pages, build the site, try a page. Wiring only."""
+"""``python -m manual``: write the generated pages, build the site, record the session, try a page. Wiring only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from manual import consoles, reference
+from manual import consoles, recording, reference
 
 
 def main() -> int:
@@ -17,12 +17,16 @@ def main() -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("reference", help="write docs/reference/ anew")
     verbs.add_parser("site", help="build the site into site/, strictly")
+    verbs.add_parser("recording", help="type the session into the running sandbox, and draw it")
     tried = verbs.add_parser("try", help="run the commands of a page here, in a folder of their own")
     tried.add_argument("page", type=Path)
     chosen = parser.parse_args()
     match chosen.verb:
         case "reference":
             reference.write()
+            return 0
+        case "recording":
+            recording.record(recording.environment())
             return 0
         case "try":
             return run(chosen.page)
@@ -39,7 +43,7 @@ def run(page: Path) -> int:
 
 
 def site(*arguments: str) -> int:
-    command = [sys.executable, "-m", "properdocs", "build", "--strict", "--quiet", *arguments]
+    command = [sys.executable, "-m", "properdocs", "build", "--strict", *arguments]
     return subprocess.run(command, cwd=reference.ROOT, check=False).returncode
 
 

@@ -65,8 +65,12 @@ def on_files(files: Files, config: ProperDocsConfig) -> Files:
             lines = [f"- [{_title(file)}]({posixpath.basename(file.src_uri)})" for file in pages]
             text = "\n".join([f"# {title}", "", about, "", *lines, ""])
             files.append(File.generated(config, f"{folder}/index.md", content=text))
-    for uri in sorted({uri for page in files.documentation_pages() for uri in _outside(page)}):
-        _put(files, config, uri)
+    seen: set[str] = set()
+    while more := [page for page in files.documentation_pages() if page.src_uri not in seen]:
+        for page in more:
+            seen.add(page.src_uri)
+            for uri in _outside(page):
+                _put(files, config, uri)
     return files
 
 
@@ -74,8 +78,10 @@ def _put(files: Files, config: ProperDocsConfig, uri: str) -> None:
     """A file as it is; a folder as a page with links to its files."""
     from properdocs.structure.files import File
 
+    if files.get_file_from_path(uri) is not None:
+        return
     if not uri.endswith(_INDEX):
-        if files.get_file_from_path(uri) is None:
+        if (ROOT / uri.removeprefix(f"{_SHELF}/")).is_file():
             files.append(File.generated(config, uri, abs_src_path=str(ROOT / uri.removeprefix(f"{_SHELF}/"))))
         return
     folder = uri.removesuffix(_INDEX)
@@ -97,37 +103,28 @@ def _title(file: File) -> str:
 
 
 def _outside(file: File) -> Iterator[str]:
-    if file.abs_src_path is None:
-        return
-    for found in _LINK.finditer(_without_code(file.content_string)):
+    """What has to be published for the page's links."""
+    for found in _LINK.finditer(_FENCE.sub("", file.content_string)):
         uri = _published(found["target"], file.src_uri)
-        if uri is not None:
+        if uri is not None and uri.startswith(f"{_SHELF}/"):
             yield uri
 
 
-def _without_code(text: str) -> str:
-    return _FENCE.sub("", text)
-
-
 def _published(target: str, page: str) -> str | None:
-    """Where the target of a link on the page is published; None for what is in docs/ and for what is not there."""
-    path = posixpath.normpath(posixpath.join("docs", posixpath.dirname(page), target))
-    if path == "docs" or path.startswith(("docs/", "../", "/")):
-        return None
-    if (ROOT / path).is_dir():
-        return f"{_SHELF}/{path}{_INDEX}"
-    return f"{_SHELF}/{path}" if (ROOT / path).is_file() else None
-
-
-def _is_listed(target: str, page: str) -> bool:
-    """Whether it is a folder of pages; such a link works on a code host, and here it means the table of contents."""
-    return posixpath.normpath(posixpath.join(posixpath.dirname(page), target)) in _LISTED
+    """Where the target of a link on the page is in the site; None for what is not there."""
+    shelved = page.startswith(f"{_SHELF}/")
+    at_home = page.removeprefix(f"{_SHELF}/") if shelved else f"docs/{page}"
+    path = posixpath.normpath(posixpath.join(posixpath.dirname(at_home), target))
+    if path.startswith(("../", "/")) or not (ROOT / path).exists():
+        # Not of this repository: a page that was put together elsewhere, or nothing.
+        return f"{path.removeprefix('docs/')}{_INDEX}" if path.removeprefix("docs/") in _LISTED else None
+    if path.startswith("docs/"):
+        return path.removeprefix("docs/") + (_INDEX if (ROOT / path).is_dir() else "")
+    return f"{_SHELF}/{path}{_INDEX if (ROOT / path).is_dir() else ''}"
 
 
 def _linked(text: str, page: str) -> str:
     def turned(found: re.Match[str]) -> str:
-        if _is_listed(found["target"], page):
-            return found["target"].rstrip("/") + _INDEX
         uri = _published(found["target"], page)
         if uri is None:
             return found.group()

@@ -6,9 +6,10 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
-from manual import reference
+from manual import recording, reference
 
 from sklearn_operator.runtime import settings
 
@@ -74,3 +75,21 @@ def test_every_test_that_a_page_names_is_there() -> None:
         if not file.is_file() or (name and f"def {name}(" not in file.read_text()):
             absent.append((path, name))
     assert absent == []
+
+
+def test_the_picture_of_the_session_is_what_was_recorded() -> None:
+    assert recording.PICTURE.read_text() == recording.picture(recording.CAST.read_text()), "run: make recording"
+    typed = [line.text.removeprefix("$ ") for line in recording.shown(recording.CAST.read_text()) if line.typed]
+    assert typed == list(recording.SESSION)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((reference.ROOT / "docs" / "pictures").glob("*.svg")), ids=lambda path: path.name
+)
+def test_a_picture_is_well_formed_described_and_takes_nothing_from_elsewhere(path: Path) -> None:
+    drawing = ElementTree.parse(path).getroot()
+    name = "{http://www.w3.org/2000/svg}"
+    assert drawing.find(f"{name}title") is not None and drawing.find(f"{name}desc") is not None
+    text = path.read_text()
+    assert "prefers-color-scheme: dark" in text
+    assert "http" not in text.replace("http://www.w3.org/2000/svg", "").replace("http://127.0.0.1", "")
