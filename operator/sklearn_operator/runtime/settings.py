@@ -76,9 +76,6 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     #: Packages besides scikit-learn whose estimators manifests may name, by their import names, separated by commas
     #: (``xgboost,lightgbm,imblearn``); the trainer image has to have them.
     packages: str = ""
-    #: Whether tasks are submitted with ``runAsNonRoot``, which namespaces with the Pod Security level "restricted" ask
-    #: for. False for Kubeflow Pipelines before 2.16, which does not know the field, and for images that run as root.
-    task_run_as_non_root: bool = True
     #: Seconds that a version may take to come up; after that it is rolled back.
     rollout_deadline: _Seconds = 300.0
     #: Whether the installed KServe splits traffic in Standard mode, for ``rollout.canary``: it has to be later than
@@ -104,7 +101,7 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     health_port: Annotated[int, pydantic.Field(ge=0, le=65_535)] = 8080
     #: Kubeconfig file; empty means KUBECONFIG, else the pod's service account.
     kubeconfig: str = ""
-    #: DEBUG, INFO, WARNING, ERROR or CRITICAL.
+    #: The least serious lines to log.
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     #: ``text`` for people, ``json`` for whatever collects logs: one object a line.
     log_format: Literal["text", "json"] = "text"
@@ -195,7 +192,6 @@ class OperatorSettings(pydantic_settings.BaseSettings):
             data_hosts=frozenset(host.lower() for host in _listed(self.data_hosts)),
             git_hosts=frozenset(host.lower() for host in _listed(self.git_hosts)),
             packages=frozenset(_listed(self.packages)),
-            task_run_as_non_root=self.task_run_as_non_root,
             submit_pause=timedelta(seconds=self.kfp_submit_pause),
             poll_min=timedelta(seconds=self.kfp_poll_min),
             poll_max=timedelta(seconds=self.kfp_poll_max),
