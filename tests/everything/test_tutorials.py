@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from manual import consoles
 
 from everything import towns
+from manual import consoles
 from sklearn_sandbox import paths
 
 pytestmark = pytest.mark.sandbox

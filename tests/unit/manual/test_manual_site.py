@@ -9,8 +9,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from manual import recording, reference
 
+from manual import recording, reference
 from sklearn_operator.runtime import settings
 
 
