@@ -25,6 +25,7 @@ _STRICTER: dict[str, dict[str, Any]] = {
     "store_endpoint": _HTTP,
     "store_uri": {"pattern": "^s3://.+"},
     "health_port": {"minimum": 1},
+    "lease_name": {"minLength": 1},
 }
 
 

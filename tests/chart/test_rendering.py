@@ -62,6 +62,8 @@ def test_no_right_is_a_wildcard_and_none_reaches_into_pods_or_lists_secrets(rend
         assert not any("*" in word for word in words), told
         assert not {"pods/exec", "pods/attach", "pods/portforward", "serviceaccounts/token"} & set(rule["resources"])
         assert not {"escalate", "bind", "impersonate"} & set(rule["verbs"]), told
+        if rule["resources"] == ["leases"] and "create" not in rule["verbs"]:
+            assert len(rule["resourceNames"]) == 1, told
         if "secrets" in rule["resources"]:
             assert rule["verbs"] == ["get"] and manifest["metadata"]["name"].endswith("-artifact-secrets"), told
 
