@@ -22,10 +22,11 @@ type object = map[string]any
 func evaluate(script string, about object) ([]byte, error) {
 	state := lua.NewState(lua.Options{SkipOpenLibs: true})
 	defer state.Close()
-	for name, open := range map[string]lua.LGFunction{
-		lua.LoadLibName: lua.OpenPackage, lua.BaseLibName: lua.OpenBase, lua.TabLibName: lua.OpenTable,
-	} {
-		if err := load(state, name, open); err != nil {
+	for _, library := range []struct {
+		name string
+		open lua.LGFunction
+	}{{lua.LoadLibName, lua.OpenPackage}, {lua.BaseLibName, lua.OpenBase}, {lua.TabLibName, lua.OpenTable}} {
+		if err := load(state, library.name, library.open); err != nil {
 			return nil, err
 		}
 	}
@@ -50,8 +51,11 @@ func load(state *lua.LState, name string, open lua.LGFunction) error {
 	return state.CallByParam(call, lua.LString(name))
 }
 
-// clock gives of the os library what can do no harm, and leaves no global of that name behind.
+// clock gives of the os library what can do no harm, and leaves nothing of that name behind: what is in the registry
+// of loaded modules would be what require returns.
 func clock(state *lua.LState) int {
+	loaded := state.GetField(state.Get(lua.RegistryIndex), "_LOADED")
+	before := state.GetField(loaded, lua.OsLibName)
 	if err := load(state, lua.OsLibName, lua.OpenOs); err != nil {
 		state.RaiseError("%s", err)
 	}
@@ -60,6 +64,7 @@ func clock(state *lua.LState) int {
 		safe.RawSetString(name, state.GetField(whole, name))
 	}
 	state.SetGlobal(lua.OsLibName, lua.LNil)
+	state.SetField(loaded, lua.OsLibName, before)
 	state.Push(safe)
 	return 1
 }

@@ -65,7 +65,7 @@ def test_a_wrapped_or_old_kubectl_is_not_taken(text: str, real: bool) -> None:
 def test_a_program_of_our_own_is_built_anew_when_its_source_changes(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (promcheck,) = assets.TOOLS
+    promcheck = next(tool for tool in assets.TOOLS if tool.name == "promcheck")
     before = assets.cached(promcheck)
     shutil.copytree(paths.go_modules() / promcheck.folder, tmp_path / promcheck.folder)
     monkeypatch.setattr(paths, "go_modules", lambda: tmp_path)
@@ -117,7 +117,7 @@ def test_the_sandboxs_own_link_is_not_linked_to(tmp_path: Path) -> None:
 
 
 def test_what_only_tests_use_is_found_like_the_rest_and_a_word_of_nobody_is_refused(cache: Path) -> None:
-    (helm,) = assets.TOOLS
+    helm = next(tool for tool in assets.TOOLS if tool.name == "helm")
     built = executable(assets.cached(helm))
     assert built.parent.name.startswith("helm-v4.")
     assert assets.ensure({"helm"}, progress.Silent()) == {"helm": built}
