@@ -36,7 +36,7 @@ def test_every_setting_has_a_comment_or_the_one_of_its_neighbour() -> None:
     found = settings.documented()
     assert {one.name for one in found} | settings.OF_THE_CHART >= set(OperatorSettings.model_fields)
     assert found[0].comment.startswith("Base URL of the Kubeflow Pipelines API server")
-    assert {one.name for one in found if not one.comment} == {"kfp_poll_max", "health_port"}
+    assert {one.name for one in found if not one.comment} == {"kfp_poll_max", "lease_name", "health_port"}
 
 
 @pytest.mark.parametrize(
