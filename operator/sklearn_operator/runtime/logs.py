@@ -9,10 +9,9 @@ from __future__ import annotations
 import contextvars
 import logging
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Literal
 
 import orjson
@@ -20,7 +19,7 @@ import orjson
 Format = Literal["text", "json"]
 #: In this order in every line.
 FIELDS = ("model", "version", "run")
-_about: contextvars.ContextVar[Mapping[str, str]] = contextvars.ContextVar("about", default=MappingProxyType({}))
+_about: contextvars.ContextVar[dict[str, str] | None] = contextvars.ContextVar("about", default=None)
 _QUIET = ("kopf", "httpx")
 _AGAIN = 300.0
 _WORDINGS = 5
@@ -39,16 +38,24 @@ def configure(level: str, form: Format) -> None:
 @contextmanager
 def about(**fields: str) -> Iterator[None]:
     """Every line from within is about ``model``, ``version`` and ``run``, as far as they are given."""
-    token = _about.set({**_about.get(), **{name: value for name, value in fields.items() if value}})
+    token = _about.set(dict(_about.get() or {}))
+    note(**fields)
     try:
         yield
     finally:
         _about.reset(token)
 
 
+def note(**fields: str) -> None:
+    """From here on every line of the same ``about`` is about these, too."""
+    known = _about.get()
+    if known is not None:
+        known.update({name: value for name, value in fields.items() if value})
+
+
 def subject() -> dict[str, str]:
     """What the present task is about."""
-    known = _about.get()
+    known = _about.get() or {}
     return {name: known[name] for name in FIELDS if name in known}
 
 

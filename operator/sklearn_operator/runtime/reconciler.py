@@ -59,7 +59,7 @@ class Reconciler:
                 delay, idle = self._idle(key)
                 if not idle:
                     objects = await self._live(key)
-                    delay = await self._about(objects) if objects is not None else None
+                    delay = await self._pass(objects) if objects is not None else None
             except errors.Conflict as conflict:
                 _log.debug("%s; looking again", conflict)
                 passing.result = "conflict"
@@ -101,13 +101,9 @@ class Reconciler:
             self._observer.ledger.forget_model(key)
         return objects
 
-    async def _about(self, objects: Objects) -> timedelta | None:
-        """Unless an action says otherwise, a line is about the newest version."""
-        newest = max(objects.versions, key=lambda version: version.number, default=None)
-        with logs.about(**_of_version(newest)):
-            return await self._pass(objects)
-
     async def _pass(self, objects: Objects) -> timedelta | None:
+        # Unless an action says otherwise, a line is about the newest version.
+        logs.note(**_of_version(max(objects.versions, key=lambda version: version.number, default=None)))
         seen, silent = await self._observer.observe(objects)
         plan = planning.plan(seen, self._settings, self._catalogue, self._now())
         current = Pass(seen.model, {version.name: version for version in seen.versions}, seen.model.resource_version)

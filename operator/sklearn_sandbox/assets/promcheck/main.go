@@ -165,7 +165,10 @@ func alerts(folder string, names []string) (map[string]rulefmt.Rule, []error) {
 	found := map[string]rulefmt.Rule{}
 	var problems []error
 	for _, name := range names {
-		groups, errs := rulefmt.ParseFile(filepath.Join(folder, name), false, model.UTF8Validation)
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(folder, name)
+		}
+		groups, errs := rulefmt.ParseFile(name, false, model.UTF8Validation)
 		problems = append(problems, errs...)
 		if groups == nil {
 			continue
@@ -335,14 +338,16 @@ func compare(expected, got []firing) error {
 func shown(all, asked []firing) string {
 	var lines []string
 	for index, one := range all {
-		words := one.Annotations
+		named := one.Annotations
 		if asked != nil {
-			words = map[string]string{}
+			named = nil
 			if index < len(asked) {
-				for name := range asked[index].Annotations {
-					words[name] = one.Annotations[name]
-				}
+				named = asked[index].Annotations
 			}
+		}
+		words := map[string]string{}
+		for name := range named {
+			words[name] = one.Annotations[name]
 		}
 		text, _ := json.Marshal([]any{one.Labels, words})
 		lines = append(lines, "    "+string(text))
