@@ -113,7 +113,12 @@ def test_licences_come_along(either: containers.Container) -> None:
         assert notice.is_symlink() or (notice / "copyright").is_file() or (notice / "copyright").is_symlink(), name
 
 
-def test_bytecode_is_there_and_depends_on_no_time(either: containers.Container) -> None:
+def test_nothing_in_it_depends_on_when_it_was_built(either: containers.Container) -> None:
+    made = {Path("etc/hosts"), Path("etc/resolv.conf")}
+    layers = ("etc", "opt", "usr", "var")
+    times = {about.st_mtime for path, about in walk(either.root) if path.parts[0] in layers and path not in made}
+    assert len(times - {(either.root / "etc").stat().st_mtime}) == 1
+    assert not list((either.root / SITE).glob("*.dist-info/uv_cache.json"))
     for source in (either.root / SITE / "sklearn_operator").rglob("*.py"):
         (compiled,) = source.parent.glob(f"__pycache__/{source.stem}.cpython-313.pyc")
         assert compiled.read_bytes()[4:8] == b"\x01\0\0\0", compiled  # by the hash of the source, unchecked
