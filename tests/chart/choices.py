@@ -46,7 +46,12 @@ EVERYTHING: Values = {
     "tolerations": [{"key": "ml", "operator": "Exists"}],
     "affinity": {"podAntiAffinity": {}},
     "topologySpreadConstraints": [
-        {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule"}
+        {
+            "maxSkew": 1,
+            "topologyKey": "topology.kubernetes.io/zone",
+            "whenUnsatisfiable": "DoNotSchedule",
+            "labelSelector": {"matchLabels": {"app.kubernetes.io/component": "operator"}},
+        }
     ],
     "priorityClassName": "system-cluster-critical",
     "extraEnv": [{"name": "SSL_CERT_FILE", "value": "/etc/company/ca.crt"}],
