@@ -77,7 +77,7 @@ async def lane(world: worlds.World, folder: Path) -> AsyncIterator[Lane]:
     await asyncio.to_thread(folder.mkdir)
     namespace = f"faults-{folder.name}"
     async with worlds.behind_proxy(world, folder, SKLEARN_OPERATOR_NAMESPACES=namespace) as (proxy, operator):
-        town = towns.Town(world, operator, namespace)
+        town = towns.Town(world, operator, namespace, folder / "account")
         await asyncio.to_thread(town.prepare)
         await asyncio.to_thread(operator.revive)
         yield Lane(town, proxy)

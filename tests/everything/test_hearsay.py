@@ -34,7 +34,7 @@ async def town(world: worlds.World, tmp_path: Path) -> AsyncIterator[tuple[towns
     }
     async with worlds.behind_proxy(world, tmp_path, **settings) as (proxy, operator):
         proxy.delivery = unreliable
-        one = towns.Town(world, operator, NAMESPACE)
+        one = towns.Town(world, operator, NAMESPACE, tmp_path / "account")
         await asyncio.to_thread(one.prepare)
         await asyncio.to_thread(operator.revive)
         yield one, proxy
