@@ -101,12 +101,12 @@ async def _servers(world: worlds.World, folder: Path) -> None:
         await one.told("stored", "access denied")
         gate = proxy.gate = faults.Gate("s3")
         del proxy.refuse["s3"]
+        await one.told("stored", "does not answer in time")
         for name, (refusal, words) in PIPELINES.items():
             proxy.refuse["kfp"] = refusal
             await one.apply(name)
             await one.told(name, words)
             assert await asyncio.to_thread(one.failing) >= 1
-        await one.told("stored", "does not answer in time")
         del proxy.refuse["kfp"]
         gate.opened.set()
         for name in ("stored", *PIPELINES):
