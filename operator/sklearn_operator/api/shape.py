@@ -10,6 +10,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import orjson
+
 from sklearn_operator.api.problems import Problem, join, show
 
 #: Of the spec as JSON, in UTF-8.
@@ -17,10 +19,36 @@ SIZE_LIMIT = 64 * 1024
 #: Mappings and lists inside each other: a dozen estimators nested in one another need fewer.
 DEPTH_LIMIT = 64
 _INTEGER_LIMIT = 2**63
+#: What JSON has no type for is refused instead of written some way, and so are integers beyond 53 bits.
+_STRICTLY = (
+    orjson.OPT_STRICT_INTEGER
+    | orjson.OPT_PASSTHROUGH_DATETIME
+    | orjson.OPT_PASSTHROUGH_DATACLASS
+    | orjson.OPT_PASSTHROUGH_SUBCLASS
+)
 
 
 def problems(raw: Mapping[Any, Any], root: str) -> list[Problem]:
     """What is wrong with the bare shape; empty where the document can be parsed."""
+    return [] if passes_at_a_glance(raw) else searched(raw, root)
+
+
+def passes_at_a_glance(raw: Mapping[Any, Any]) -> bool:
+    """Whether one glance shows that nothing is wrong; False says nothing.
+
+    Nearly every manifest passes here, at a tenth of the price: without a number that is not finite, which would be
+    written as null, and with too few brackets for too deep a nesting.
+    """
+    try:
+        text = orjson.dumps(raw, option=_STRICTLY)
+    except (orjson.JSONEncodeError, RecursionError):
+        return False
+    shallow = text.count(b"{") + text.count(b"[") < DEPTH_LIMIT
+    return shallow and b"null" not in text and len(text) <= SIZE_LIMIT // 2
+
+
+def searched(raw: Mapping[Any, Any], root: str) -> list[Problem]:
+    """The same answer, sought in every corner."""
     found: list[Problem] = []
     size = 0
     waiting: list[tuple[str, Any, int]] = [(root, raw, 1)]

@@ -10,14 +10,13 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 Json = Mapping[str, Any]
 
 
-@dataclass(frozen=True, order=True)
-class ModelKey:
-    """The identity by which work is queued: one SklearnModel."""
+class ModelKey(NamedTuple):
+    """The identity by which work is queued: one SklearnModel. A tuple, because it is looked up all the time."""
 
     namespace: str
     name: str

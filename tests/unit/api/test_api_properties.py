@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 from collections.abc import Iterator
 from typing import Any
 
@@ -55,6 +56,25 @@ def check(raw: Any) -> None:
         again = spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
         assert api.parse_spec(again) == spec
         assert not shape.problems(again, "spec")
+
+
+#: What YAML can say and JSON cannot, or only just.
+odd = st.sampled_from([float("nan"), float("-inf"), 2**53, 2**63 - 1, 2**63, 2**64, 1e300, datetime.date(2026, 1, 1)])
+keys = st.sampled_from([True, 1, None, "\ud800", "null", "a"])
+
+
+@given(st.dictionaries(keys | st.text(max_size=3), values | odd | st.lists(odd, max_size=2), max_size=3))
+def test_what_passes_at_a_glance_stands_the_search(raw: dict[Any, Any]) -> None:
+    assert not (shape.passes_at_a_glance(raw) and shape.searched(raw, "spec"))
+
+
+@pytest.mark.parametrize(("depth", "passes"), [(shape.DEPTH_LIMIT - 1, True), (shape.DEPTH_LIMIT, False)])
+def test_the_glance_counts_brackets(depth: int, passes: bool) -> None:
+    nested: Any = "x"
+    for _ in range(depth):
+        nested = {"a": nested}
+    assert shape.passes_at_a_glance(nested) is passes
+    assert bool(shape.searched(nested, "spec")) is not passes
 
 
 @given(values)
