@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sklearn_operator.cli import main
+from sklearn_operator.cli import entry
 
 if __name__ == "__main__":
-    main.main()
+    entry.main()

@@ -22,7 +22,7 @@ class Document(pydantic.BaseModel):
     """Read leniently: a newer release may say more."""
 
     model_config = pydantic.ConfigDict(
-        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, frozen=True
+        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, frozen=True, defer_build=True
     )
 
 

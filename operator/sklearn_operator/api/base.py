@@ -70,8 +70,14 @@ def _differ(items: Sequence[Any] | None, key: str) -> bool:
 class ApiModel(pydantic.BaseModel):
     """Frozen, closed, camelCase outside and snake_case inside."""
 
+    #: A part is built within the whole, when that is first needed, and not once more by itself.
     model_config = pydantic.ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, allow_inf_nan=False
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        allow_inf_nan=False,
+        defer_build=True,
     )
 
     rules: ClassVar[tuple[Rule, ...]] = ()

@@ -1,7 +1,7 @@
 """Import what the controller stands on without what it never uses, which takes a third of the imports' time.
 
-``kubernetes`` imports its synchronous client beside the asynchronous one, kopf imports that client to know its classes
-by sight, and httpx its own command line.
+``kubernetes`` imports its synchronous client beside the asynchronous one and with that all that it can do, kopf imports
+the former to know its classes by sight, and httpx its own command line.
 
 Invariant: every module can still be imported, and is the real one: parts are hidden only while the others are imported.
 What goes without saying elsewhere does not here: ``kubernetes.client`` has to be imported by its own name.
@@ -28,7 +28,10 @@ def load() -> None:
     """Call it before anything else imports these packages; later it does no harm, and no good."""
     gc.set_threshold(*_COLLECT_AFTER)
     _at_home()
+    # To look for plugins takes reading what every installed package says of itself.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     _bare("kubernetes")
+    _bare("kubernetes.aio")
     with _hidden("kubernetes.client", "httpx._main"):
         import httpx  # noqa: F401
         import kopf  # noqa: F401
@@ -49,6 +52,9 @@ def _bare(name: str) -> None:
     spec = importlib.util.find_spec(name)
     if spec is not None:
         sys.modules[name] = importlib.util.module_from_spec(spec)
+        parent, _, child = name.rpartition(".")
+        if parent:
+            setattr(sys.modules[parent], child, sys.modules[name])
 
 
 @contextlib.contextmanager

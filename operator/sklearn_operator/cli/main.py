@@ -65,6 +65,6 @@ def _sandbox() -> typer.Typer:
 
 
 def main() -> None:
-    """Entry point of the console script."""
+    """Everything that a person types."""
     app.add_typer(_sandbox(), name="sandbox")
     app()

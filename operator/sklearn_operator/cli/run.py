@@ -11,10 +11,10 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 
 import prometheus_client
 import pydantic
-import typer
 
 from sklearn_operator.backends import errors
 from sklearn_operator.runtime import app as application
@@ -32,12 +32,12 @@ def run() -> None:
     try:
         settings = runtime_settings.OperatorSettings()
     except pydantic.ValidationError as error:
-        typer.echo(f"sklearn-operator: wrong settings:\n{runtime_settings.describe(error)}", err=True)
-        raise typer.Exit(2) from None
+        print(f"sklearn-operator: wrong settings:\n{runtime_settings.describe(error)}", file=sys.stderr)
+        sys.exit(2)
     wrong = preflight.problems(settings)
     if wrong:
-        typer.echo("sklearn-operator: wrong settings:\n" + "\n".join(wrong), err=True)
-        raise typer.Exit(2)
+        print("sklearn-operator: wrong settings:\n" + "\n".join(wrong), file=sys.stderr)
+        sys.exit(2)
     logs.configure(settings.log_level, settings.log_format)
     prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
     for line in preflight.strangers(os.environ):
@@ -46,7 +46,7 @@ def run() -> None:
         asyncio.run(_until_stopped(settings))
     except errors.Rejected as refusal:
         _log.critical("cannot start: %s", refusal)
-        raise typer.Exit(2) from None
+        sys.exit(2)
 
 
 async def _until_stopped(settings: runtime_settings.OperatorSettings) -> None:

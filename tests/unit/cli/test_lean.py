@@ -18,7 +18,8 @@ def said(program: str) -> str:
 
 def test_the_whole_controller_comes_without_the_synchronous_client() -> None:
     program = "import sklearn_operator.cli.run\nprint([name for name in %r if name in sys.modules])"
-    unused = ("kubernetes.client", "kubernetes.config", "requests", "oauthlib", "httpx._main")
+    unused = ("kubernetes.client", "kubernetes.config", "kubernetes.aio.dynamic", "kubernetes.aio.stream", "urllib3")
+    unused += ("requests", "oauthlib", "httpx._main", "typer")
     assert said(program % (unused,)) == "[]"
 
 
@@ -26,6 +27,7 @@ def test_the_whole_controller_comes_without_the_synchronous_client() -> None:
     "program",
     [
         "from kubernetes.client import V1ObjectMeta\nprint(V1ObjectMeta(name='there').name)",
+        "import kubernetes.aio.watch\nprint('there' if kubernetes.aio.watch.Watch else '')",
         "import kubernetes.config\nprint('there' if kubernetes.config.load_kube_config else '')",
         "from httpx._main import main\nprint('there' if main else '')",
     ],
