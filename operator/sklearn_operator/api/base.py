@@ -82,6 +82,10 @@ class ApiModel(pydantic.BaseModel):
 
     rules: ClassVar[tuple[Rule, ...]] = ()
 
+    def __deepcopy__(self, memo: Any = None) -> Self:
+        """Nobody changes it; pydantic would copy every default that is a model for every manifest."""
+        return self
+
     @pydantic.field_validator("*", mode="before")
     @classmethod
     def _refuse_null(cls, value: Any, info: pydantic.ValidationInfo) -> Any:

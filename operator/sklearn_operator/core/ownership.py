@@ -75,7 +75,7 @@ def _beyond(fields: Mapping[str, Any], desired: Any, path: str) -> str | None:
     for name, below in fields.items():
         kind, _, key = name.partition(":")
         if kind == "f":
-            where, value = f"{path}.{key}".lstrip("."), desired.get(key) if isinstance(desired, Mapping) else None
+            where, value = f"{path}.{key}".lstrip("."), desired.get(key) if isinstance(desired, dict) else None
         elif kind == "k":
             where, value = f"{path}[{key}]", _item(desired, json.loads(key))
         else:

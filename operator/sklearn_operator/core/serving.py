@@ -169,8 +169,8 @@ def differs(desired: Mapping[str, Any], live: observed.Json) -> str | None:
 
 
 def _first_difference(wanted: Any, live: Any, path: str) -> str | None:
-    if isinstance(wanted, Mapping):
-        if not isinstance(live, Mapping):
+    if isinstance(wanted, dict):
+        if not isinstance(live, dict):
             return path
         for key, value in wanted.items():
             found = _first_difference(value, live.get(key), f"{path}.{key}" if path else str(key))

@@ -35,7 +35,9 @@ def message(text: str, ending: str = "") -> str:
 
     ``ending``: words of ours, short, that stay whole.
     """
-    shown = "".join(map(_visible, text[: 2 * MESSAGE_LIMIT]))
+    shown = text[: 2 * MESSAGE_LIMIT]
+    if not shown.isprintable():
+        shown = "".join(map(_visible, shown))
     encoded, limit = shown.encode(), MESSAGE_LIMIT - len(ending.encode())
     if len(encoded) <= limit:
         return shown + ending
