@@ -29,7 +29,7 @@ class Component:
     #: The binary it runs, when that has to be found or built first.
     binary: str | None = None
     #: Seconds from start to ready before we give up, and from SIGTERM to SIGKILL.
-    patience: float = 60.0
+    patience: float = 180.0
     grace: float = 10.0
     #: The grace when something it needs is dead, where it would otherwise wait for that in vain.
     forlorn_grace: float | None = None

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 def store() -> containers.Store:
     """Built here as far as they are not of this very source yet; the script says why it cannot."""
     command = ["sh", str(ROOT / "scripts" / "images.sh"), "local"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1500)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=3000)
     assert done.returncode == 0, done.stderr
     return containers.Store(Path(done.stdout.splitlines()[-1]))
 
