@@ -34,7 +34,7 @@ def run() -> None:
     except pydantic.ValidationError as error:
         typer.echo(f"sklearn-operator: wrong settings:\n{runtime_settings.describe(error)}", err=True)
         raise typer.Exit(2) from None
-    wrong = preflight.problems(settings)
+    wrong = [*preflight.problems(settings), *preflight.of_tracing(os.environ)]
     if wrong:
         typer.echo("sklearn-operator: wrong settings:\n" + "\n".join(wrong), err=True)
         raise typer.Exit(2)
