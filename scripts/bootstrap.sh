@@ -83,5 +83,5 @@ if fresh .venv && fresh .venv-trainer && [ -x "$uv" ]; then
 fi
 python=$(find_python)
 install_uv
-sync .venv --extra operator --group dev --group docs
+sync .venv --extra operator --extra tracing --group dev --group docs
 sync .venv-trainer --extra trainer --group trainer-dev

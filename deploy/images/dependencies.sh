@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes the Python environment of an image from uv.lock, everything checked by its hash, and writes what the image then
 # consists of (SBOM). Beside it, in /build/tools, what project.sh needs.
-#   sh dependencies.sh EXTRA
+#   sh dependencies.sh EXTRA...
 set -eu
 # Packages of the lock that have no wheel.
 SOURCES=kfp-server-api
@@ -19,8 +19,9 @@ sync() { # environment, options
 
 # Wheels, so that nothing of what is downloaded runs while it is installed. What has none is left to the second call,
 # which builds it with the setuptools that is then in the environment, and fetches no other tool for it.
-sync "$environment" --extra "$1" --no-build $(for name in $SOURCES; do echo --no-install-package "$name"; done)
-sync "$environment" --extra "$1" --no-build-isolation
+extras=$(for extra in "$@"; do echo --extra "$extra"; done)
+sync "$environment" $extras --no-build $(for name in $SOURCES; do echo --no-install-package "$name"; done)
+sync "$environment" $extras --no-build-isolation
 sync /build/tools --only-group images --no-build
 rm -f "$environment"/bin/activate* "$environment"/bin/*.bat
 compile "$environment/lib"

@@ -49,6 +49,7 @@ _STRICTER: dict[str, Schema] = {
     "metrics.prometheusRule.labels": _WORDS,
     "metrics.dashboard.labels": _WORDS,
     "metrics.dashboard.annotations": _WORDS,
+    "tracing.endpoint": {"type": "string", "pattern": "^(https?://.+)?$"},
     "networkPolicy.from": _OBJECTS,
     "networkPolicy.egress": _OBJECTS,
     "podDisruptionBudget.maxUnavailable": {

@@ -34,6 +34,7 @@ EVERYTHING: Values = {
     "kfp": {"ca": {"secret": "company-ca", "key": "bundle.pem"}},
     "serviceAccount": {"annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/models"}},
     "rbac": {"artifactSecrets": {"enabled": True}},
+    "tracing": {"endpoint": "http://collector.observability.svc:4318"},
     "networkPolicy": {
         "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
         "egress": [{"ports": [{"port": 443, "protocol": "TCP"}]}],
@@ -121,6 +122,14 @@ REFUSED: dict[str, tuple[Values, str]] = {
         {"extraEnv": [{"name": "SKLEARN_OPERATOR_WORKERS", "value": "3"}]},
         "settings of the operator belong under settings",
     ),
+    "a collector twice": (
+        {
+            "tracing": {"endpoint": "http://a"},
+            "extraEnv": [{"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://b"}],
+        },
+        "extraEnv sets OTEL_EXPORTER_OTLP_ENDPOINT, and so does tracing.endpoint",
+    ),
+    "a collector without http": ({"tracing": {"endpoint": "collector:4318"}}, "does not match pattern"),
     "a word that is no value": ({"replicaCount": 2}, "additional properties 'replicaCount' not allowed"),
     "a setting that there is not": ({"settings": {"kfpURL": "x"}}, "additional properties 'kfpURL' not allowed"),
     "a key in the values": ({"settings": {"storeSecretAccessKey": "x"}}, "'storeSecretAccessKey' not allowed"),

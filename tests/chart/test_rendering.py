@@ -111,6 +111,12 @@ def test_credentials_come_from_secrets_alone(tool: helm.Helm) -> None:
         assert found[f"SKLEARN_OPERATOR_STORE_{name}"] == reference
 
 
+def test_traces_go_where_the_values_say_and_nowhere_unless_they_do(tool: helm.Helm) -> None:
+    with_it, without = ([document.manifest for document in tool.render(one)] for one in (choices.EVERYTHING, {}))
+    assert variables(with_it)["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector.observability.svc:4318"
+    assert not [name for name in variables(without) if name.startswith("OTEL_")]
+
+
 def test_token_and_certificates_are_mounted_where_the_settings_say(tool: helm.Helm) -> None:
     found = [document.manifest for document in tool.render(choices.MULTI_USER)]
     pod = one(found, "Deployment")["spec"]["template"]["spec"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -10,13 +11,16 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import waiting
 from sklearn_operator.backends import nesting
+from sklearn_operator.core import times
 from sklearn_sandbox import embedded
 
 T = TypeVar("T")
@@ -25,7 +29,10 @@ T = TypeVar("T")
 class Operator:
     """One process of this test's own; it is signalled through the handle alone."""
 
-    def __init__(self, kubeconfig: Path, folder: Path, namespace: str, **changes: str) -> None:
+    def __init__(
+        self, kubeconfig: Path, folder: Path, namespace: str, beside: Mapping[str, str] | None = None, **changes: str
+    ) -> None:
+        """``beside``: variables that are none of our settings."""
         self.log = folder / "operator.log"
         self.port = _free_port()
         settings = {
@@ -39,7 +46,8 @@ class Operator:
         }
         prefixed = {f"SKLEARN_OPERATOR_{name}": value for name, value in (settings | changes).items()}
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        self._environment = kept | prefixed | {"KUBECONFIG": str(kubeconfig), "PYTHONUNBUFFERED": "1"}
+        others = {"KUBECONFIG": str(kubeconfig), "PYTHONUNBUFFERED": "1"} | dict(beside or {})
+        self._environment = kept | prefixed | others
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -105,8 +113,10 @@ class Operator:
 
 
 @contextmanager
-def running(kubeconfig: Path, folder: Path, namespace: str, **changes: str) -> Iterator[Operator]:
-    operator = Operator(kubeconfig, folder, namespace, **changes)
+def running(
+    kubeconfig: Path, folder: Path, namespace: str, beside: Mapping[str, str] | None = None, **changes: str
+) -> Iterator[Operator]:
+    operator = Operator(kubeconfig, folder, namespace, beside, **changes)
     operator.start()
     try:
         waiting.wait_for("the operator ready", operator.ready)
@@ -114,6 +124,15 @@ def running(kubeconfig: Path, folder: Path, namespace: str, **changes: str) -> I
     finally:
         operator.stop()
         print(operator.text()[-20_000:])
+
+
+@dataclass(frozen=True)
+class Served:
+    """A version that answers requests, by what is recorded of it; times are in seconds since the epoch."""
+
+    trace: str
+    created: int
+    ready: int
 
 
 class Models:
@@ -127,6 +146,41 @@ class Models:
 
     def apply(self, name: str, params: dict[str, Any], class_name: str = "sklearn.svm.SVC") -> str:
         return self.kubectl("apply", "-f", "-", input=json.dumps(manifest(name, params, class_name)))
+
+    def serve(self, name: str) -> Served:
+        """Records a version of the model as one that was made now and is ready in four seconds."""
+        version: dict[str, Any] = {
+            "apiVersion": "sklearn-operator.io/v1alpha1",
+            "kind": "SklearnModelVersion",
+            "metadata": {"name": f"{name}-v1", "labels": {"sklearn-operator.io/model": name}},
+            "spec": {
+                "model": name,
+                "number": 1,
+                "trainingHash": "ab",
+                "trigger": {"type": "SpecChange", "key": "ab"},
+                "training": manifest(name, {})["spec"],
+            },
+        }
+        model = self.get(name)["metadata"]
+        owner = {"apiVersion": version["apiVersion"], "kind": "SklearnModel", "name": name, "uid": model["uid"]}
+        version["metadata"]["ownerReferences"] = [owner | {"controller": True}]
+        made = json.loads(self.kubectl("create", "-o", "json", "-f", "-", input=json.dumps(version)))["metadata"]
+        created = datetime.fromisoformat(made["creationTimestamp"].replace("Z", "+00:00"))
+
+        def after(seconds: int) -> str:
+            return times.text(created + timedelta(seconds=seconds))
+
+        row = {"type": "Trained", "status": "True", "reason": "Succeeded", "message": "", "observedGeneration": 1}
+        status = {
+            "phase": "Succeeded",
+            "run": {"id": "run", "state": "SUCCEEDED", "attempt": 1, "startedAt": after(1), "finishedAt": after(2)},
+            "conditions": [row | {"lastTransitionTime": after(3)}],
+            "servedAt": after(4),
+        }
+        patch = json.dumps({"status": status})
+        self.kubectl("patch", "skmv", f"{name}-v1", "--subresource=status", "--type=merge", "-p", patch)
+        began = int(created.timestamp())
+        return Served(hashlib.sha256(made["uid"].encode()).hexdigest()[:32], began, began + 4)
 
     def create_raw(self, text: str) -> None:
         """Past every JSON library of ours: kubectl sends the text as it is."""

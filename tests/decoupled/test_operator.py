@@ -15,6 +15,7 @@ import pytest
 import yaml
 from aiohttp import web
 
+import collector as collectors
 from decoupled import operators
 from sklearn_sandbox import embedded
 from waiting import wait_for
@@ -89,6 +90,28 @@ def test_it_ends_when_asked_and_its_log_holds_no_secret(models: operators.Models
     text = operator.text()
     assert "a-secret-that-no-log-may-hold" not in text
     assert "Traceback" not in text
+
+
+def test_whoever_begins_tells_the_trace_of_what_became_ready_shortly_before(
+    cluster: embedded.Cluster, models: operators.Models, tmp_path: Path
+) -> None:
+    """As if the one before had been killed between its last record and its last batch."""
+    models.apply("good", {"gamma": 0.001})
+    served = models.serve("good")
+    with collectors.collecting() as collector:
+        beside = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.address, "OTEL_BSP_SCHEDULE_DELAY": "100"}
+        with operators.running(cluster.kubeconfig, tmp_path, models.namespace, beside, LOG_FORMAT="json") as running:
+            spans = wait_for("the whole trace", lambda: collector.spans if len(collector.spans) == 4 else None)
+            wait_for("the count", lambda: running.metric("sklearn_operator_spans_total", 'result="sent"') == 4)
+            wait_for("a line about it", lambda: f'"trace_id":"{served.trace}"' in running.text())
+            assert running.stop() == 0
+    assert {span.trace_id.hex() for span in spans} == {served.trace}
+    assert [span.name for span in spans] == ["submit", "train", "rollout", "apply to ready"]
+    *parts, root = spans
+    assert {span.parent_span_id for span in parts} == {root.span_id} and root.parent_span_id == b""
+    assert root.start_time_unix_nano == served.created * 10**9
+    assert root.end_time_unix_nano == served.ready * 10**9
+    assert collector.resource["service.name"] == "sklearn-operator"
 
 
 def _retrying(row: dict[str, Any]) -> dict[str, Any] | None:

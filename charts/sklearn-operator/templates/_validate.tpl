@@ -41,6 +41,9 @@
 {{- if hasPrefix "SKLEARN_OPERATOR_" .name -}}
 {{- fail (printf "extraEnv sets %s: settings of the operator belong under settings, see values.yaml" .name) -}}
 {{- end -}}
+{{- if and $v.tracing.endpoint (eq .name "OTEL_EXPORTER_OTLP_ENDPOINT") -}}
+{{- fail "extraEnv sets OTEL_EXPORTER_OTLP_ENDPOINT, and so does tracing.endpoint: leave out one of them" -}}
+{{- end -}}
 {{- end -}}
 {{- if and $v.metrics.prometheusRule.enabled (not (.Files.Get "files/alerts.yaml")) -}}
 {{- fail "metrics.prometheusRule.enabled: this chart has no files/alerts.yaml" -}}

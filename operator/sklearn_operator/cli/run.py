@@ -34,7 +34,7 @@ def run() -> None:
     except pydantic.ValidationError as error:
         print(f"sklearn-operator: wrong settings:\n{runtime_settings.describe(error)}", file=sys.stderr)
         sys.exit(2)
-    wrong = preflight.problems(settings)
+    wrong = [*preflight.problems(settings), *preflight.of_tracing(os.environ)]
     if wrong:
         print("sklearn-operator: wrong settings:\n" + "\n".join(wrong), file=sys.stderr)
         sys.exit(2)

@@ -75,13 +75,18 @@ def changes(model: observed.Model, status: observed.Json, now: datetime) -> Iter
 
 
 def _steps(model: observed.Model, status: observed.Json) -> Iterator[actions.Announce]:
-    """A step of a rollout counts once its share is in effect, which is when its end is known."""
-    step, candidate = status.get("rollout") or {}, status.get("candidateVersion")
+    step, candidate = stepped(model, status), status.get("candidateVersion")
+    if step is not None:
+        text = f"{candidate} gets {step.get('weight')} % of the requests until {step['nextStepAt']}"
+        yield _normal("RolloutStep", text, f"{candidate}/{step.get('weight')}")
+
+
+def stepped(model: observed.Model, status: observed.Json) -> observed.Json | None:
+    """A step of a rollout that begins: it counts once its share is in effect, which is when its end is known."""
+    step: observed.Json = status.get("rollout") or {}
     known = model.status.get("rollout") or {}
-    if "nextStepAt" not in step or ("nextStepAt" in known and known.get("weight") == step.get("weight")):
-        return
-    text = f"{candidate} gets {step.get('weight')} % of the requests until {step['nextStepAt']}"
-    yield _normal("RolloutStep", text, f"{candidate}/{step.get('weight')}")
+    begun = "nextStepAt" in known and known.get("weight") == step.get("weight")
+    return step if "nextStepAt" in step and not begun else None
 
 
 def repaired(repairs: str, now: datetime) -> actions.Announce:

@@ -32,6 +32,7 @@ from sklearn_operator.runtime import (
     listing,
     logs,
     resources,
+    tracing,
     watches,
 )
 from sklearn_operator.runtime.executor import Executor
@@ -60,11 +61,13 @@ async def run(settings: OperatorSettings, stop: asyncio.Event, claim_signals: Ca
         leader = await _leadership(settings, kubeconfig, stack)
         fence = leader.fence if leader is not None else fencing.unfenced
         metrics, cache, ledger = Metrics(), caching.Cache(), Ledger(_now())
+        tracer = tracing.start(os.environ, metrics)
+        stack.callback(tracer.close)
         client = await stack.enter_async_context(
             kubernetes.connect(kubeconfig, naming.FIELD_MANAGER, fence, metrics.called)
         )
         backend = await _pipelines(settings, fence, metrics, stack)
-        reconciler = await _reconciler(settings, client, backend, fence, cache, metrics, ledger, stop, stack)
+        reconciler = await _reconciler(settings, client, backend, fence, cache, metrics, tracer, ledger, stop, stack)
         queue = WorkQueue(
             _guarded(reconciler), workers=settings.workers, waited=metrics.waited, retried=metrics.retried
         )
@@ -92,6 +95,7 @@ async def run(settings: OperatorSettings, stop: asyncio.Event, claim_signals: Ca
             if leader is not None:
                 await leader.won.wait()
             ledger.begin(_now())
+            await tracer.resume(cache, _now())
             await queue.run()
 
         parts = {
@@ -134,6 +138,7 @@ async def _reconciler(
     fence: fencing.Fence,
     cache: caching.Cache,
     metrics: Metrics,
+    tracer: tracing.Tracer,
     ledger: Ledger,
     stop: asyncio.Event,
     stack: AsyncExitStack,
@@ -154,7 +159,7 @@ async def _reconciler(
         client, cache, runs, opened, kserve.HttpProber(http, metrics.called), core, ledger, reached=settings.reached
     )
     executor = Executor(client, backend, opened, runs, core, catalogue, pipelines, ledger, _now)
-    return Reconciler(observer, executor, core, catalogue, metrics, _now, stop.is_set)
+    return Reconciler(observer, executor, core, catalogue, metrics, _now, stop.is_set, tracer)
 
 
 def _now() -> datetime:

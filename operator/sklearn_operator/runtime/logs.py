@@ -19,6 +19,8 @@ import orjson
 Format = Literal["text", "json"]
 #: In this order in every line.
 FIELDS = ("model", "version", "run")
+#: For programs, which find the trace by it.
+_TRACE = "trace_id"
 _about: contextvars.ContextVar[dict[str, str] | None] = contextvars.ContextVar("about", default=None)
 _QUIET = ("kopf", "httpx")
 _AGAIN = 300.0
@@ -37,7 +39,7 @@ def configure(level: str, form: Format) -> None:
 
 @contextmanager
 def about(**fields: str) -> Iterator[None]:
-    """Every line from within is about ``model``, ``version`` and ``run``, as far as they are given."""
+    """Every line from within is about ``model``, ``version``, ``run`` and ``trace_id``, as far as they are given."""
     token = _about.set(dict(_about.get() or {}))
     note(**fields)
     try:
@@ -53,10 +55,10 @@ def note(**fields: str) -> None:
         known.update({name: value for name, value in fields.items() if value})
 
 
-def subject() -> dict[str, str]:
+def subject(*more: str) -> dict[str, str]:
     """What the present task is about."""
     known = _about.get() or {}
-    return {name: known[name] for name in FIELDS if name in known}
+    return {name: known[name] for name in (*FIELDS, *more) if name in known}
 
 
 class JsonFormatter(logging.Formatter):
@@ -69,7 +71,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
-            **subject(),
+            **subject(_TRACE),
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)

@@ -92,6 +92,11 @@ class Metrics:
         self._failing = gauge("failing_models", "Models whose last pass failed.")
         self._longest = gauge("longest_pass_seconds", "Age of the oldest pass under way.")
         self._listings = counter("listings", "Listings of a whole kind, by result.", "result")
+        self._spans = counter(
+            "spans",
+            "Spans by what became of them: sent, or lost, when the collector did not take them.",
+            "result",
+        )
         self._leader = gauge("leader", "1 where this process acts, 0 where it stands by.")
         self._namespaces: set[str] = set()
         self._fleet: fleets.Fleet | None = None
@@ -152,6 +157,10 @@ class Metrics:
 
     def listed(self, result: str) -> None:
         self._listings.labels(result).inc()
+
+    def traced(self, result: str, count: int) -> None:
+        """Called from the thread that sends."""
+        self._spans.labels(result).inc(count)
 
     def forget_all_but(self, namespaces: Collection[str]) -> None:
         """Series of namespaces without models end; a new model there begins at nothing again."""

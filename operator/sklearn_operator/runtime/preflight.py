@@ -6,12 +6,17 @@ Invariant: it reads files and changes nothing; a message names the environment v
 from __future__ import annotations
 
 import difflib
+import importlib.util
+import re
 import ssl
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from sklearn_operator.runtime.settings import PREFIX, OperatorSettings
+from sklearn_operator.runtime import tracing
+from sklearn_operator.runtime.settings import PREFIX, OperatorSettings, is_address
 
+#: ``name=value,name=value``, as OTEL_EXPORTER_OTLP_HEADERS is written.
+_HEADERS = re.compile(r"\s*([^=,\s]+\s*=[^,]*(,|$)\s*)*")
 #: What Kubernetes adds for a Service whose name begins like ours, unless the pod says ``enableServiceLinks: false``.
 _OF_SERVICES = ("_SERVICE_HOST", "_SERVICE_PORT", "_PORT")
 
@@ -28,10 +33,37 @@ def problems(settings: OperatorSettings) -> list[str]:
     return found
 
 
+def of_tracing(environment: Mapping[str, str]) -> list[str]:
+    """One line for each of OpenTelemetry's variables that asks for what there is not, where they ask for traces."""
+    if not tracing.wanted(environment):
+        return []
+    switch, address = tracing.endpoint(environment)
+    found = []
+    if not is_address(address):
+        found.append(f"{switch}: must be of the form http(s)://host:port/path, without credentials, query or fragment")
+    for name, spoken in tracing.SPOKEN.items():
+        if environment.get(name, "") not in ("", spoken):
+            found.append(f"{name}: must be {spoken} or empty, for traces are sent in no other way")
+    for name in tracing.HEADERS:
+        if not _HEADERS.fullmatch(environment.get(name, "")):
+            found.append(f"{name}: must be of the form name=value, with commas")
+    if not all(_is_there(module) for module in tracing.NEEDED):
+        remedy = "install sklearn-operator[operator,tracing], or set OTEL_SDK_DISABLED=true"
+        found.append(f"{switch}: asks for traces, and OpenTelemetry is not installed: {remedy}")
+    return found
+
+
 def strangers(environment: Mapping[str, str]) -> list[str]:
     """One line for each variable that looks like a setting and is none."""
     known = {f"{PREFIX}{name.upper()}" for name in OperatorSettings.model_fields}
     return [f"{name} is no setting{_meant(name, known)}" for name in sorted(environment) if _is_strange(name, known)]
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _is_strange(name: str, known: Iterable[str]) -> bool:

@@ -19,6 +19,7 @@ from sklearn_operator.runtime import logs
 from sklearn_operator.runtime.executor import Executor, Pass
 from sklearn_operator.runtime.metrics import Metrics
 from sklearn_operator.runtime.observer import Objects, Observer
+from sklearn_operator.runtime.tracing import Tracer
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class Reconciler:
         metrics: Metrics,
         now: Callable[[], datetime],
         stopping: Callable[[], bool] = lambda: False,
+        tracer: Tracer | None = None,
     ) -> None:
         """``stopping``: whether no further action may begin."""
         self._observer = observer
@@ -48,6 +50,7 @@ class Reconciler:
         self._metrics = metrics
         self._now = now
         self._stopping = stopping
+        self._tracer = tracer or Tracer()
         self._troubles: dict[observed.ModelKey, _Trouble] = {}
         self._told = logs.Troubles(_log)
         self._conflicts: dict[observed.ModelKey, int] = {}
@@ -103,7 +106,7 @@ class Reconciler:
 
     async def _pass(self, objects: Objects) -> timedelta | None:
         # Unless an action says otherwise, a line is about the newest version.
-        logs.note(**_of_version(max(objects.versions, key=lambda version: version.number, default=None)))
+        logs.note(**self._of_version(max(objects.versions, key=lambda version: version.number, default=None)))
         seen, silent = await self._observer.observe(objects)
         plan = planning.plan(seen, self._settings, self._catalogue, self._now())
         current = Pass(seen.model, {version.name: version for version in seen.versions}, seen.model.resource_version)
@@ -111,7 +114,7 @@ class Reconciler:
             if self._stopping():
                 return None
             try:
-                with logs.about(**_of_version(_meant(current, action))):
+                with logs.about(**self._of_version(_meant(current, action))):
                     await self._act(current, action)
             except errors.Rejected as refusal:
                 if isinstance(action, actions.ApplyInferenceService):
@@ -122,6 +125,7 @@ class Reconciler:
             raise _Hindered(silent, seen.model.status if plan.status is None else plan.status)
         if plan.status is not None:
             await self._executor.report(current, plan.status)
+            self._tracer.reported(current.model, current.versions, plan.status, self._now())
         return plan.look_again
 
     async def _act(self, current: Pass, action: actions.Action) -> None:
@@ -135,8 +139,10 @@ class Reconciler:
             version = current.versions[action.version]
             status = await self._executor.refuse(current, version, str(refusal))
             self._metrics.reported(current.model.key.namespace, version, status, self._now())
+            self._tracer.recorded(current.model, version, status)
             raise errors.Conflict("the version was marked as refused") from refusal
         self._metrics.done(current.model.key.namespace, current.versions, action, self._now())
+        self._tracer.done(current.model, current.versions, action)
 
     async def _report_refusal(self, current: Pass, seen: observed.Observed) -> None:
         """The same facts with the refusal among them give the status that says so, the same at every attempt."""
@@ -148,6 +154,13 @@ class Reconciler:
                 await self._act(current, action)
         if plan.status is not None:
             await self._executor.report(current, plan.status)
+
+    def _of_version(self, version: observed.Version | None) -> dict[str, str]:
+        """What the log says of it."""
+        if version is None:
+            return {}
+        run = str((version.status.get("run") or {}).get("id") or "")
+        return {"version": version.name, "run": run, "trace_id": self._tracer.trace_id(version)}
 
     def _problem(self, model: observed.Model) -> tuple[str, str] | None:
         try:
@@ -231,13 +244,6 @@ class _Hindered(Exception):
 
 def _meant(current: Pass, action: actions.Action) -> observed.Version | None:
     return current.versions.get(str(getattr(action, "version", getattr(action, "name", ""))))
-
-
-def _of_version(version: observed.Version | None) -> dict[str, str]:
-    """What the log says of it."""
-    if version is None:
-        return {}
-    return {"version": version.name, "run": str((version.status.get("run") or {}).get("id") or "")}
 
 
 def describe(action: actions.Action) -> str:

@@ -123,7 +123,7 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     @pydantic.field_validator("kfp_url", "kfp_ui_url", "store_endpoint")
     @classmethod
     def _is_http(cls, value: str) -> str:
-        if value and not _is_address(value):
+        if value and not is_address(value):
             raise ValueError("must be of the form http(s)://host:port/prefix, without credentials, query or fragment")
         return value.rstrip("/")
 
@@ -212,7 +212,8 @@ class OperatorSettings(pydantic_settings.BaseSettings):
         return tuple(_listed(self.namespaces))
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Whether it is one of a server, without anything secret in it."""
     try:
         parts = urllib.parse.urlsplit(text)
         port_is_good = parts.port != 0

@@ -13,11 +13,13 @@ import pytest
 from faults import proxy as faults
 
 
-def started(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+def started(folder: Path, *, beside: dict[str, str] | None = None, **settings: str) -> subprocess.CompletedProcess[str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     chosen = {f"SKLEARN_OPERATOR_{name}": value for name, value in settings.items()}
     command = [sys.executable, "-m", "sklearn_operator", "run"]
-    done = subprocess.run(command, env=kept | chosen, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command, env=kept | chosen | (beside or {}), capture_output=True, text=True, timeout=120, check=False
+    )
     assert "Traceback" not in done.stderr
     return done
 
@@ -56,6 +58,18 @@ def test_a_missing_token_file(tmp_path: Path) -> None:
     assert done.returncode == 2
     told = f"SKLEARN_OPERATOR_KFP_TOKEN_FILE: {tmp_path}/token: No such file or directory"
     assert done.stderr.splitlines() == ["sklearn-operator: wrong settings:", told]
+
+
+def test_traces_without_the_packages_for_them(tmp_path: Path) -> None:
+    hidden = "import sys\nsys.modules.update({'opentelemetry.sdk': None, 'opentelemetry.exporter': None})\n"
+    (tmp_path / "sitecustomize.py").write_text(hidden)
+    endpoint = "http://127.0.0.1:9"
+    beside = {"PYTHONPATH": str(tmp_path), "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
+    done = started(tmp_path, beside=beside, KUBECONFIG=kubeconfig(tmp_path))
+    assert done.returncode == 2
+    told = "OTEL_EXPORTER_OTLP_ENDPOINT: asks for traces, and OpenTelemetry is not installed: "
+    remedy = "install sklearn-operator[operator,tracing], or set OTEL_SDK_DISABLED=true"
+    assert done.stderr.splitlines() == ["sklearn-operator: wrong settings:", told + remedy]
 
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:

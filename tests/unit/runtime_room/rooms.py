@@ -17,6 +17,7 @@ from sklearn_operator.runtime.metrics import Metrics
 from sklearn_operator.runtime.observer import Observer
 from sklearn_operator.runtime.reconciler import Reconciler
 from sklearn_operator.runtime.runs import Runs
+from sklearn_operator.runtime.tracing import Tracer
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 KEY = observed.ModelKey("default", "digits")
@@ -71,6 +72,7 @@ class Room:
     cache: caching.Cache = field(default_factory=caching.Cache)
     ledger: Ledger = field(default_factory=lambda: Ledger(NOW))
     metrics: Metrics = field(default_factory=Metrics)
+    tracer: Tracer = field(default_factory=Tracer)
     stopping: bool = False
     seconds: float = 0.0
 
@@ -88,7 +90,14 @@ class Room:
             client, self.kfp, self.store, self.runs, settings, catalogue, pipelines, self.ledger, lambda: NOW
         )
         self.reconciler = Reconciler(
-            self.observer, self.executor, settings, catalogue, self.metrics, lambda: NOW, lambda: self.stopping
+            self.observer,
+            self.executor,
+            settings,
+            catalogue,
+            self.metrics,
+            lambda: NOW,
+            lambda: self.stopping,
+            self.tracer,
         )
 
     async def create(self, spec: dict[str, Any] | None = None) -> None:

@@ -52,6 +52,12 @@ def test_a_record_is_one_object_on_one_line() -> None:
     }
 
 
+def test_a_trace_is_named_for_programs_alone() -> None:
+    with logs.about(model="team/a", version="a-v1", trace_id="ab" * 16):
+        assert json.loads(logs.JsonFormatter().format(record("hello")))["trace_id"] == "ab" * 16
+        assert logs.TextFormatter().format(record("hello")).endswith("sklearn_operator.x: [team/a a-v1] hello")
+
+
 def test_text_says_it_too() -> None:
     with logs.about(model="team/a", version="a-v1"):
         assert logs.TextFormatter().format(record("hello")).endswith("sklearn_operator.x: [team/a a-v1] hello")

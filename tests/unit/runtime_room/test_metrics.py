@@ -36,6 +36,7 @@ def filled() -> Metrics:
     metrics.waited(0.5)
     metrics.retried()
     metrics.listed("ok")
+    metrics.traced("sent", 1)
     return metrics
 
 
