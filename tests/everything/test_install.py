@@ -181,7 +181,9 @@ def removed(world: worlds.World, home: towns.Town) -> None:
     """As the page about it says: the models, then the operator; the definitions are for others to remove."""
     home.kubectl("delete", "skm", "--all", "--timeout=120s")
     assert world.objects(f"{home.namespace}/") == []
-    world.kubectl("delete", "-k", str(BASE), "--timeout=120s")
+    deployment = ("-n", objects.SYSTEM_NAMESPACE, "deployment/sklearn-operator")
+    world.kubectl("delete", *deployment, "--cascade=foreground", "--timeout=120s")
+    world.kubectl("delete", "-k", str(BASE), "--ignore-not-found", "--timeout=120s")
     assert world.kubectl("get", "-k", str(BASE), "--ignore-not-found", "-o", "name") == ""
     assert world.names("skm", home.namespace) == [], "the kinds are still there, and nothing is held up"
 
