@@ -23,11 +23,6 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Where files of the repository are found in the site.
 _SHELF = "repository"
 _INDEX = "/index.md"
-#: Folders of pages of which each stands for itself: their table of contents is made here.
-_LISTED = {
-    "adr": ("Decisions", "Why things are as they are: one page per decision that is hard to take back."),
-    "runbook": ("Runbook", "One page per alert: what it means, how to look, what to do."),
-}
 _LINK = re.compile(r"(?<=\]\()(?P<target>[^)#\s:]+)(?P<rest>#[^)\s]*)?(?=\))")
 _FENCE = re.compile(r"^(?: *)(```|~~~).*?^(?: *)\1", re.MULTILINE | re.DOTALL)
 
@@ -56,15 +51,7 @@ def _expanded(nav: Any, rest: list[str]) -> Any:
 
 
 def on_files(files: Files, config: ProperDocsConfig) -> Files:
-    """Adds what is linked from the pages, and the tables of contents."""
-    from properdocs.structure.files import File
-
-    for folder, (title, about) in _LISTED.items():
-        pages = [file for file in files.documentation_pages() if posixpath.dirname(file.src_uri) == folder]
-        if f"{folder}/index.md" not in {file.src_uri for file in pages}:
-            lines = [f"- [{_title(file)}]({posixpath.basename(file.src_uri)})" for file in pages]
-            text = "\n".join([f"# {title}", "", about, "", *lines, ""])
-            files.append(File.generated(config, f"{folder}/index.md", content=text))
+    """Adds what is linked from the pages."""
     seen: set[str] = set()
     while more := [page for page in files.documentation_pages() if page.src_uri not in seen]:
         for page in more:
@@ -97,11 +84,6 @@ def on_page_markdown(markdown: str, page: Page, config: ProperDocsConfig, files:
     return _linked(markdown, page.file.src_uri)
 
 
-def _title(file: File) -> str:
-    first, _, _ = file.content_string.partition("\n")
-    return first.removeprefix("# ").strip()
-
-
 def _outside(file: File) -> Iterator[str]:
     """What has to be published for the page's links."""
     for found in _LINK.finditer(_FENCE.sub("", file.content_string)):
@@ -116,8 +98,7 @@ def _published(target: str, page: str) -> str | None:
     at_home = page.removeprefix(f"{_SHELF}/") if shelved else f"docs/{page}"
     path = posixpath.normpath(posixpath.join(posixpath.dirname(at_home), target))
     if path.startswith(("../", "/")) or not (ROOT / path).exists():
-        # Not of this repository: a page that was put together elsewhere, or nothing.
-        return f"{path.removeprefix('docs/')}{_INDEX}" if path.removeprefix("docs/") in _LISTED else None
+        return None  # not of this repository, or nothing
     if path.startswith("docs/"):
         return path.removeprefix("docs/") + (_INDEX if (ROOT / path).is_dir() else "")
     return f"{_SHELF}/{path}{_INDEX if (ROOT / path).is_dir() else ''}"

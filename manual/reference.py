@@ -1,4 +1,7 @@
-"""The generated pages. Invariant: the same sources give the same bytes, and a test compares them with docs/."""
+"""The generated pages: references, and tables of contents, which the site and whoever reads the repository need.
+
+Invariant: the same sources give the same bytes, and a test compares them with docs/.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,27 @@ _PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page.page,
     "cli.md": commands_page.page,
 }
+#: Folders of pages of which each stands for itself.
+_LISTED = {
+    "adr": ("Decisions", "Why things are as they are: one page per decision that is hard to take back."),
+    "runbook": ("Runbook", "One page per alert: what it means, how to look, what to do."),
+}
 
 
 def pages() -> dict[Path, str]:
     """Where each page lies, and what it says."""
-    folder = ROOT / "docs" / "reference"
-    return {folder / name: _NOTE + page() for name, page in _PAGES.items()}
+    docs = ROOT / "docs"
+    found = {docs / "reference" / name: page() for name, page in _PAGES.items()}
+    found |= {docs / folder / "index.md": _listing(docs / folder) for folder in _LISTED}
+    return {path: _NOTE + text for path, text in found.items()}
+
+
+def _listing(folder: Path) -> str:
+    heading, about = _LISTED[folder.name]
+    listed = sorted(path for path in folder.glob("*.md") if path.name != "index.md")
+    titles = [path.read_text().partition("\n")[0].removeprefix("# ") for path in listed]
+    lines = [f"- [{title}]({path.name})" for title, path in zip(titles, listed, strict=True)]
+    return "\n".join([f"# {heading}", "", about, "", *lines, ""])
 
 
 def write() -> None:

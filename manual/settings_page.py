@@ -1,6 +1,6 @@
 """docs/reference/settings.md, from the settings and the ``#:`` comments that document them where they are declared.
 
-Invariant: a setting without such a comment shares that of the one before it, and none is left out.
+Invariant: none is left out, and a setting without such a comment is an error.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from sklearn_operator.runtime import settings, tracing
 _INTRODUCTION = """# Settings of the operator
 
 Environment variables of the controller, read once at start. A wrong value ends the start with one line that names the
-variable, exit code 2. The chart sets each from `settings.<name>` in camel case.
+variable, exit code 2. The chart sets each from `settings.<name>` in camel case, with the same defaults but for two: it
+logs as `json`, and its Lease has the name of the release.
 """
 _TRACES = """
 ## Traces
@@ -72,14 +73,14 @@ def comments() -> dict[str, str]:
     """What is said about each setting."""
     found: dict[str, str] = {}
     said: list[str] = []
-    fresh = True
     for line in inspect.getsource(settings.OperatorSettings).splitlines():
         if line.startswith("    #: "):
-            said = [line.removeprefix("    #: ")] if fresh else [*said, line.removeprefix("    #: ")]
-            fresh = False
+            said.append(line.removeprefix("    #: "))
         elif (field := _FIELD.match(line)) and field["name"] in settings.OperatorSettings.model_fields:
+            if not said:
+                raise ValueError(f"{field['name']} has no comment: say what it is")
             found[field["name"]] = _cell(" ".join(said))
-            fresh = True
+            said = []
     return found
 
 

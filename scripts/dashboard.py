@@ -87,6 +87,8 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         ("Nine passes in ten", "s", "How long they wait for a worker, and how long they take.", [
             (_share("queue_wait_seconds"), "wait"), (_share("reconcile_seconds"), "take"),
             ("max(sklearn_operator_longest_pass_seconds)", "the longest now")]),
+        ("Who acts", "short", "1 where a replica acts, 0 where it stands by; nothing gets done while all are 0.", [(
+            "max by (pod) (sklearn_operator_leader)", "{{pod}}")]),
         ("Queue", "short", "", [
             ("max(sklearn_operator_queue_depth)", "waiting"), ("max(sklearn_operator_failing_models)", "failing"),
             ("sum(rate(sklearn_operator_queue_retries_total[$__rate_interval]))", "retries per second")]),

@@ -35,9 +35,9 @@ with_builder() {
         builder='docker build'
         export DOCKER_BUILDKIT=1 SOURCE_DATE_EPOCH=$epoch
     elif podman info >/dev/null 2>&1; then
-        builder="podman build --timestamp $epoch"
+        builder="podman build --format docker --timestamp $epoch" # the OCI's format knows no HEALTHCHECK
     elif buildah info >/dev/null 2>&1; then
-        builder="buildah build --timestamp $epoch"
+        builder="buildah build --format docker --timestamp $epoch"
     else
         fail 'none of docker, podman and buildah works here; install one. (make image-test brings its own, as root on Debian)'
     fi
@@ -100,6 +100,9 @@ locally() {
         key=$(dependencies_of "$name" | cksum)
         dependencies=localhost/$name-dependencies:${key%% *}
         known "$dependencies" || one_locally "$name" --target dependencies --tag "$dependencies"
+        # In which a test makes the project's layer a second time.
+        known "localhost/$name-build:${key%% *}" ||
+            one_locally "$name" --target build --tag "localhost/$name-build:${key%% *}" --tag "localhost/$name-build"
         # Else the builder would hash all of it to see that it is the same.
         one_locally "$name" --build-context "dependencies=container-image://$dependencies" --tag "localhost/$name"
     done

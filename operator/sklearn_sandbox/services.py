@@ -21,6 +21,8 @@ REGION = "us-east-1"
 NODE = "sandbox"
 #: Settings that a pod has from elsewhere: the keys from the Secret.
 OF_ITS_OWN = frozenset({"STORE_ACCESS_KEY_ID", "STORE_SECRET_ACCESS_KEY", "HEALTH_HOST", "HEALTH_PORT"})
+#: Settings that the chart does not offer, because pods of a real cluster are reached as their addresses say.
+NO_VALUE = frozenset({"POD_ADDRESSES"})
 
 
 def minio(sandbox: state.Sandbox, binaries: Mapping[str, Path]) -> list[str]:
@@ -117,12 +119,16 @@ def operator_env(sandbox: state.Sandbox) -> dict[str, str]:
 def chart_values(sandbox: state.Sandbox) -> dict[str, Any]:
     """The same settings for the chart: its pods are processes here, and each listens on an address of its own."""
     settings: dict[str, Any] = {}
+    variables = []
     for name, value in operator_env(sandbox).items():
         word = name.removeprefix("SKLEARN_OPERATOR_")
-        if word != name and word not in OF_ITS_OWN:
+        if word in NO_VALUE:
+            variables.append({"name": name, "value": value})
+        elif word != name and word not in OF_ITS_OWN:
             first, *others = word.lower().split("_")
             settings[first + "".join(map(str.capitalize, others))] = yaml.safe_load(value)
-    return {"settings": {**settings, "storeCredentialsSecret": STORE_SECRET, "healthHost": "$(SKLEARN_POD_HOST)"}}
+    settings |= {"storeCredentialsSecret": STORE_SECRET, "healthHost": "$(SKLEARN_POD_HOST)"}
+    return {"settings": settings, "extraEnv": variables}
 
 
 def operator_ready(sandbox: state.Sandbox) -> bool:

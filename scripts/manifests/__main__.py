@@ -30,12 +30,12 @@ def of_the_chart() -> dict[str, str]:
 def by_the_chart(tool: helm.Helm) -> dict[str, str]:
     """Path -> text, of everything in deploy/ that is not written by hand."""
     base = kustomize.plain(tool.render(kustomize.BASE_VALUES))
-    found = {f"{DEPLOY}/kustomize/base/{name}": text for name, text in kustomize.base(base).items()}
+    found = {f"{DEPLOY}/kustomize/{name}": text for name, text in kustomize.base(base).items()}
     have = [path.name for path in (helm.chart_folder() / "files").iterdir()]
-    for name, (about, chosen) in kustomize.overlays(have).items():
+    for name, (about, chosen) in kustomize.components(have).items():
         after = kustomize.plain(tool.render({**kustomize.BASE_VALUES, **chosen}))
-        for file, text in kustomize.overlay(about, base, after).items():
-            found[f"{DEPLOY}/kustomize/overlays/{name}/{file}"] = text
+        for file, text in kustomize.component(about, base, after).items():
+            found[f"{DEPLOY}/kustomize/components/{name}/{file}"] = text
     rbac = [
         one
         for one in kustomize.plain(tool.render(_RBAC))

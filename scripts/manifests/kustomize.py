@@ -1,6 +1,9 @@
-"""deploy/kustomize: what the chart renders, as a base, and as overlays what other values would change of it.
+"""deploy/kustomize: what the chart renders, as a base, and as components what other values would change of it.
 
-Invariant: an overlay builds the objects that the chart renders with its values; a test asks kubectl.
+The kinds lie apart from the operator: who takes both away at once leaves models whose finalizers nobody removes.
+
+Invariant: base and components, in any choice, build the objects that the chart renders with their values; a test asks
+kubectl.
 """
 
 from __future__ import annotations
@@ -20,6 +23,11 @@ HEADER = "# Generated from the chart by `make manifests`; do not edit.\n"
 _HELMS = re.compile(r"^ *(app\.kubernetes\.io/managed-by: Helm|helm\.sh/chart: .*)\n", re.MULTILINE)
 #: Nothing here is a release, so nothing has to outlive it.
 BASE_VALUES: dict[str, Any] = {"crds": {"keep": False}, "servingRuntime": {"keep": False}}
+_KINDS = "crds.yaml"
+_BOTH = "To install. To remove: the models first, then base, then crds."
+_ABOUT_KINDS = (
+    "The kinds. Whoever removes them removes every model there is; no operator is left by then to take it down."
+)
 #: By what the entries of a list are known, as in Kubernetes' own merging.
 _KEYS = {"containers": "name", "env": "name", "ports": "name", "volumes": "name", "volumeMounts": "mountPath"}
 NAMESPACE = {
@@ -32,7 +40,7 @@ NAMESPACE = {
 }
 
 
-def overlays(chart: Sequence[str]) -> dict[str, tuple[str, dict[str, Any]]]:
+def components(chart: Sequence[str]) -> dict[str, tuple[str, dict[str, Any]]]:
     """Name, a line about it, and values. `chart`: the files of the chart's `files` folder."""
     monitored = {"prometheusRule": "alerts.yaml", "dashboard": "dashboard.json"}
     return {
@@ -67,14 +75,22 @@ def joined(documents: Sequence[helm.Document]) -> str:
 
 
 def base(documents: Sequence[helm.Document]) -> dict[str, str]:
-    """File name -> text; a file for each template, and the namespace."""
-    files: dict[str, str] = {"namespace.yaml": HEADER + yaml.safe_dump(NAMESPACE, sort_keys=False)}
-    for template in dict.fromkeys(one.template for one in documents):
-        files[template] = joined([one for one in documents if one.template == template])
-    return {"kustomization.yaml": _kustomization({"resources": list(files)}), **files}
+    """Path -> text: the kinds, everything else with the namespace, a file for each template, and both together."""
+    files = {template: joined([one for one in documents if one.template == template]) for template in _names(documents)}
+    kinds = {_KINDS: files.pop(_KINDS)}
+    rest = {"namespace.yaml": HEADER + yaml.safe_dump(NAMESPACE, sort_keys=False), **files}
+    found = {"kustomization.yaml": _kustomization({"resources": ["crds", "base"]}, _BOTH)}
+    for folder, about, content in (("crds", _ABOUT_KINDS, kinds), ("base", "", rest)):
+        found[f"{folder}/kustomization.yaml"] = _kustomization({"resources": list(content)}, about)
+        found |= {f"{folder}/{name}": text for name, text in content.items()}
+    return found
 
 
-def overlay(about: str, before: Sequence[helm.Document], after: Sequence[helm.Document]) -> dict[str, str]:
+def _names(documents: Sequence[helm.Document]) -> list[str]:
+    return list(dict.fromkeys(one.template for one in documents))
+
+
+def component(about: str, before: Sequence[helm.Document], after: Sequence[helm.Document]) -> dict[str, str]:
     """File name -> text: what leads from the one to the other."""
     was, now = {_identity(one): one for one in before}, {_identity(one): one for one in after}
     patches: list[str] = []
@@ -85,12 +101,11 @@ def overlay(about: str, before: Sequence[helm.Document], after: Sequence[helm.Do
         if change:
             patches.append(_dumped(_merged(_head(was[identity].manifest), change)))
     added = [now[identity] for identity in now if identity not in was]
-    resources = ["../../base"] + (["added.yaml"] if added else [])
     files = {"added.yaml": joined(added)} if added else {}
-    content: dict[str, Any] = {"resources": resources}
+    content: dict[str, Any] = {"resources": list(files)} if files else {}
     if patches:
         content["patches"] = [{"patch": _Block(text)} for text in sorted(patches)]
-    return {"kustomization.yaml": _kustomization(content, about), **files}
+    return {"kustomization.yaml": _kustomization(content, about, "Component"), **files}
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Manifest:
@@ -151,6 +166,7 @@ def _dumped(found: Manifest) -> str:
     return yaml.dump(found, Dumper=_Dumper, sort_keys=False, width=120)
 
 
-def _kustomization(content: Manifest, about: str = "") -> str:
-    head = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
+def _kustomization(content: Manifest, about: str = "", kind: str = "Kustomization") -> str:
+    version = {"Kustomization": "v1beta1", "Component": "v1alpha1"}[kind]
+    head = {"apiVersion": f"kustomize.config.k8s.io/{version}", "kind": kind}
     return HEADER + (f"# {about}\n" if about else "") + _dumped(head | content)

@@ -16,6 +16,13 @@ from sklearn_operator.runtime.settings import OperatorSettings
 OF_THE_CHART = frozenset(
     {"namespaces", "trainer_image", "store_access_key_id", "store_secret_access_key", "lease_namespace", "identity"}
 )
+#: What is for an operator that runs elsewhere than in the pods' network.
+OUTSIDE = frozenset({"kubeconfig", "pod_addresses"})
+#: Where the chart's default is another than the operator's, and what it adds to the comment.
+_OTHERWISE: dict[str, tuple[Any, str]] = {
+    "lease_name": ("", " Empty: the release's full name."),
+    "log_format": ("json", ""),
+}
 _FIELD = re.compile(r"    (\w+): ")
 _HTTP = {"pattern": "^(https?://.+)?$"}
 #: What validators of the class refuse and its schema does not show, and what makes no sense in a pod.
@@ -25,7 +32,6 @@ _STRICTER: dict[str, dict[str, Any]] = {
     "store_endpoint": _HTTP,
     "store_uri": {"pattern": "^s3://.+"},
     "health_port": {"minimum": 1},
-    "lease_name": {"minLength": 1},
 }
 
 
@@ -33,7 +39,7 @@ _STRICTER: dict[str, dict[str, Any]] = {
 class Setting:
     name: str
     default: Any
-    #: The comment over the declaration; empty when it is the same one as for the setting before.
+    #: The comment over the declaration.
     comment: str
     schema: dict[str, Any]
 
@@ -54,11 +60,13 @@ def documented() -> list[Setting]:
     comments = _comments()
     found = []
     for name, described in schema.items():
-        if name in OF_THE_CHART:
+        if name in OF_THE_CHART | OUTSIDE:
             continue
+        default, more = _OTHERWISE.get(name, (described["default"], ""))
         kept = {key: value for key, value in described.items() if key not in ("title", "default")}
         comment = re.sub(r"``(\w+)``", lambda match: f"`{_known(match[1], schema)}`", comments[name])
-        found.append(Setting(name, described["default"], comment.replace("``", "`"), kept | _STRICTER.get(name, {})))
+        comment = comment.replace("``", "`") + more
+        found.append(Setting(name, default, comment, kept | _STRICTER.get(name, {})))
     return found
 
 

@@ -98,7 +98,7 @@ def schema() -> str:
     found["properties"]["global"] = _FREE
     offered = found["properties"]["settings"]["properties"]
     for one in settings.documented():
-        offered[one.key] = {**one.schema, "description": one.comment} if one.comment else one.schema
+        offered[one.key] = {**one.schema, "description": one.comment}
     return json.dumps(found, indent=2) + "\n"
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
+
+import yaml
+
+from sklearn_sandbox import helm
 
 Values = dict[str, Any]
 
@@ -18,6 +23,17 @@ MULTI_USER: Values = {
     "settings": {"kfpUrl": "https://kubeflow.example.org/pipeline", "serviceAccounts": "default-editor"},
     "kfp": {"token": {"enabled": True, "audience": "pipelines.example.org"}, "ca": {"configMap": "company-ca"}},
 }
+
+
+def egress() -> list[Any]:
+    """The example in the comments of values.yaml."""
+    lines = (helm.chart_folder() / "values.yaml").read_text().splitlines()
+    begin = lines.index("  #   egress:")
+    shown = itertools.takewhile(lambda line: line.startswith("  #   "), lines[begin:])
+    found: list[Any] = yaml.safe_load("\n".join(line.removeprefix("  #   ") for line in shown))["egress"]
+    return found
+
+
 EVERYTHING: Values = {
     "replicas": 3,
     "image": {"digest": f"sha256:{'0' * 64}", "pullPolicy": "Always"},
@@ -37,7 +53,7 @@ EVERYTHING: Values = {
     "tracing": {"endpoint": "http://collector.observability.svc:4318"},
     "networkPolicy": {
         "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
-        "egress": [{"ports": [{"port": 443, "protocol": "TCP"}]}],
+        "egress": egress(),
     },
     "podDisruptionBudget": {"maxUnavailable": "50%"},
     "resources": {"limits": {"cpu": "1", "memory": "1Gi"}},
@@ -81,6 +97,7 @@ CHOICES: dict[str, Values] = {
         "networkPolicy": {"enabled": False},
         "podDisruptionBudget": {"enabled": False},
     },
+    "nobody at work": {"replicas": 0},
     "nothing kept": {"crds": {"keep": False}, "servingRuntime": {"keep": False}},
 }
 #: What must be refused, and a part of the message.

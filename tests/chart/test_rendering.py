@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from chart import choices
 from scripts.manifests import settings
+from sklearn_operator.runtime.settings import OperatorSettings
 from sklearn_sandbox import helm
 
 Manifest = dict[str, Any]
@@ -40,8 +42,6 @@ def variables(found: list[Manifest]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("values", choices.CHOICES.values(), ids=choices.CHOICES)
 def test_helm_has_nothing_to_object(tool: helm.Helm, whole: Path, tmp_path: Path, values: choices.Values) -> None:
-    import json
-
     given = tmp_path / "values.json"
     given.write_text(json.dumps(values))
     tool.run("lint", "--strict", "--quiet", "--values", str(given), str(whole))
@@ -102,6 +102,67 @@ def test_with_namespaces_nothing_is_the_clusters_but_the_kinds_and_the_roles_of_
     places = {manifest["metadata"]["namespace"] for manifest in found if manifest["kind"] == "ServingRuntime"}
     assert places == {"team-a", "team-b"}
     assert variables(found)["SKLEARN_OPERATOR_NAMESPACES"] == "team-a,team-b"
+
+
+def test_two_releases_in_one_namespace_have_a_lease_each(tool: helm.Helm) -> None:
+    leases = {}
+    for release, values in (("one", {"namespaces": ["a"]}), ("two", {"namespaces": ["b"], "crds": {"install": False}})):
+        found = [document.manifest for document in tool.render(values, release=release)]
+        leases[release] = variables(found)["SKLEARN_OPERATOR_LEASE_NAME"]
+        of_leases = [rule for _, rule in rules(found) if rule["resources"] == ["leases"]]
+        assert [rule["resourceNames"] for rule in of_leases if "resourceNames" in rule] == [[leases[release]]]
+    assert leases == {"one": "one-sklearn-operator", "two": "two-sklearn-operator"}
+    chosen = tool.render({"settings": {"leaseName": "mine"}})
+    assert variables([document.manifest for document in chosen])["SKLEARN_OPERATOR_LEASE_NAME"] == "mine"
+
+
+def test_two_releases_have_no_object_in_common(tool: helm.Helm) -> None:
+    """Helm would refuse the second one."""
+    more: dict[str, Any] = {"crds": {"install": False}}
+    one, two = (
+        {
+            (manifest["kind"], manifest["metadata"].get("namespace"), manifest["metadata"]["name"])
+            for manifest in (document.manifest for document in tool.render(values, release=release))
+        }
+        for release, values in (("one", {"namespaces": ["a"]}), ("two", {"namespaces": ["b"], **more}))
+    )
+    assert not one & two
+
+
+def test_pods_log_for_programs_and_processes_for_people(tool: helm.Helm) -> None:
+    found = variables([document.manifest for document in tool.render()])
+    assert found["SKLEARN_OPERATOR_LOG_FORMAT"] == "json"
+    assert OperatorSettings.model_fields["log_format"].default == "text"
+
+
+def test_without_replicas_there_is_no_budget(tool: helm.Helm) -> None:
+    kinds = {document.manifest["kind"] for document in tool.render({"replicas": 0})}
+    assert "Deployment" in kinds and "PodDisruptionBudget" not in kinds
+
+
+def test_what_is_no_value_may_be_said_as_a_variable(tool: helm.Helm) -> None:
+    given = [{"name": f"SKLEARN_OPERATOR_{name.upper()}", "value": "x"} for name in sorted(settings.OUTSIDE)]
+    found = variables([document.manifest for document in tool.render({"extraEnv": given})])
+    assert [found[entry["name"]] for entry in given] == ["x", "x"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "told"),
+    [
+        ({}, "networkPolicy.from is empty: every pod of the cluster may read the operator's metrics"),
+        ({"enabled": False}, "networkPolicy.enabled is false: every pod of the cluster"),
+        ({"from": [{"podSelector": {}}]}, ""),
+    ],
+    ids=["open to all", "no policy", "closed"],
+)
+def test_whoever_installs_is_told_who_may_read_metrics(tool: helm.Helm, policy: Manifest, told: str) -> None:
+    options = ["--dry-run=client", "--namespace", helm.NAMESPACE, "--values", "-"]
+    said = tool.run(
+        "install", helm.RELEASE, str(helm.chart_folder()), *options, text=json.dumps({"networkPolicy": policy})
+    )
+    notes = said.partition("\nNOTES:\n")[2]
+    assert "looks after all namespaces" in notes
+    assert told in notes and ("metrics" in notes) is bool(told)
 
 
 def test_credentials_come_from_secrets_alone(tool: helm.Helm) -> None:

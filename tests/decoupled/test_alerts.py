@@ -16,6 +16,7 @@ from prometheus_client import parser
 
 from decoupled import operators, rules
 from sklearn_sandbox import embedded
+from unit.runtime_room import test_metrics
 from waiting import wait_for
 
 HERE = Path(__file__).parent
@@ -84,17 +85,22 @@ def seen(cluster: embedded.Cluster, tmp_path_factory: pytest.TempPathFactory) ->
 
 def test_alerts_and_dashboard_ask_for_what_the_operator_tells(seen: Seen) -> None:
     known: dict[str, set[str]] = {}
+    # The labels of a series that has no example here are those of one that is filled in.
+    examples = {family.name: family for family in test_metrics.filled().registry.collect()}
     for family in parser.text_string_to_metric_families(seen.page):
         names = {family.name} | ({f"{family.name}_total"} if family.type == "counter" else set())
         if family.type == "histogram":
             names |= {f"{family.name}_{part}" for part in ("bucket", "sum", "count")}
-        labels = {label for sample in family.samples for label in sample.labels}
+        samples = family.samples or examples[family.name].samples
+        labels = {label for sample in samples for label in sample.labels}
         known |= dict.fromkeys(names, labels)
     for selector in rules.asked():
         assert selector["metric"] in known, f"{selector['metric']} is not told"
-        # Of a kind of series that has no example here nothing but the name can be judged.
-        labels = known[selector["metric"]]
-        assert not labels or set(selector["labels"]) <= labels | ADDED, selector
+        assert set(selector["labels"]) <= known[selector["metric"]] | ADDED, selector
+
+
+def test_without_a_lease_the_one_process_leads(seen: Seen) -> None:
+    assert "\nsklearn_operator_leader 1.0\n" in seen.page
 
 
 def test_the_counts_are_those_of_the_cluster(seen: Seen) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import operator
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ Manifest = dict[str, Any]
 
 DRY = ("--server-side", "--dry-run=server", "--validate=strict", "--force-conflicts", "--field-manager=helm")
 KUSTOMIZE = paths.project_root() / "deploy" / "kustomize"
-OVERLAYS = sorted(folder.name for folder in (KUSTOMIZE / "overlays").iterdir())
+COMPONENTS = sorted(folder.name for folder in (KUSTOMIZE / "components").iterdir())
 
 
 @pytest.fixture(scope="module")
@@ -82,17 +85,32 @@ def test_a_misspelt_field_would_be_refused(prepared: embedded.Cluster, tool: hel
         shown(prepared, [monitor])
 
 
-@pytest.mark.parametrize("name", OVERLAYS)
-def test_an_overlay_builds_what_the_chart_renders_with_its_values(
-    prepared: embedded.Cluster, tool: helm.Helm, name: str
+@pytest.mark.parametrize(
+    "names",
+    [[], *([name] for name in COMPONENTS), ["namespaces", "multi-user", "monitoring"]],
+    ids=lambda names: " and ".join(names) or "none",
+)
+def test_components_build_what_the_chart_renders_with_their_values(
+    prepared: embedded.Cluster, tool: helm.Helm, tmp_path: Path, names: list[str]
 ) -> None:
-    built = list(yaml.safe_load_all(prepared.kubectl("kustomize", str(KUSTOMIZE / "overlays" / name)).stdout))
+    found = [os.path.relpath(KUSTOMIZE / "components" / name, tmp_path) for name in names]
+    content = {"resources": [os.path.relpath(KUSTOMIZE, tmp_path)], "components": found}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(content))
+    built = list(yaml.safe_load_all(prepared.kubectl("kustomize", str(tmp_path)).stdout))
     have = [path.name for path in (helm.chart_folder() / "files").iterdir()]
-    _, values = kustomize.overlays(have)[name]
-    rendered = kustomize.plain(tool.render({**kustomize.BASE_VALUES, **values}))
+    values = [kustomize.components(have)[name][1] for name in names]
+    rendered = kustomize.plain(tool.render(functools.reduce(operator.or_, values, kustomize.BASE_VALUES)))
     expected = [one.manifest for one in rendered] + [kustomize.NAMESPACE]
     assert by_name(built) == by_name(expected)
     shown(prepared, built)
+
+
+def test_whoever_removes_the_operator_leaves_the_kinds(prepared: embedded.Cluster) -> None:
+    kinds = {}
+    for name in ("crds", "base"):
+        built = yaml.safe_load_all(prepared.kubectl("kustomize", str(KUSTOMIZE / name)).stdout)
+        kinds[name] = {manifest["kind"] for manifest in built}
+    assert kinds["crds"] == {"CustomResourceDefinition"} and not kinds["base"] & kinds["crds"]
 
 
 def by_name(manifests: list[Manifest]) -> dict[str, Any]:

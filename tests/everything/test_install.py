@@ -1,4 +1,4 @@
-"""The operator in pods of its own: installed, upgraded and removed by Helm, and taken over by kustomize.
+"""The operator in pods of its own: installed, upgraded and removed by Helm, then taken over and removed by kustomize.
 
 Its pods run under the chart's own service account and roles. Every right that these give is used here once.
 """
@@ -28,6 +28,8 @@ DIGIT = [0.0] * 64
 CHART = ("--namespace", NAMESPACE, "--timeout", "180s")
 #: Four trainings at once beside another world, and pods that start.
 LONG = 240.0
+KUSTOMIZE = paths.project_root() / "deploy" / "kustomize"
+BASE = KUSTOMIZE / "base"
 #: What `uninstall` keeps.
 KEPT = ("sklearnmodels.sklearn-operator.io", "sklearnmodelversions.sklearn-operator.io", "mine-runtime")
 
@@ -42,6 +44,9 @@ def tool(world: worlds.World) -> Iterator[helm.Helm]:
     yield found
     found.run("uninstall", RELEASE, "--namespace", NAMESPACE, "--ignore-not-found")
     world.kubectl("delete", "clusterservingruntime", "mine-runtime", "--ignore-not-found")
+    world.kubectl("delete", "-k", str(BASE), "--ignore-not-found")
+    # The sandbox is as it was: its own objects bear the same names.
+    objects.apply_objects(world.sandbox, world.sandbox.home / "bin" / "kubectl")
 
 
 @pytest.fixture
@@ -139,7 +144,9 @@ def test_install_upgrade_uninstall_and_kustomize_with_a_model_that_serves_all_th
     kustomized(world, tmp_path / "kustomize")
     waiting.wait_for("all models gone", lambda: not world.names("skm", home.namespace), LONG)
     assert world.objects(f"{home.namespace}/") == []
-    world.kubectl("delete", "-n", objects.SYSTEM_NAMESPACE, "deployment,service,pdb,networkpolicy", "--all")
+    home.apply(digits())
+    assert home.settled("digits", "digits-v1", LONG)["metric"] == "accuracy=0.969"
+    removed(world, home)
 
 
 def taking_over() -> tuple[str, ...]:
@@ -170,8 +177,19 @@ def judged(world: worlds.World, tool: helm.Helm) -> None:
     assert not unused, f"never used: {', '.join(map(str, sorted(unused)))}"
 
 
+def removed(world: worlds.World, home: towns.Town) -> None:
+    """As the page about it says: the models, then the operator; the definitions are for others to remove."""
+    home.kubectl("delete", "skm", "--all", "--timeout=120s")
+    assert world.objects(f"{home.namespace}/") == []
+    deployment = ("-n", objects.SYSTEM_NAMESPACE, "deployment/sklearn-operator")
+    world.kubectl("delete", *deployment, "--cascade=foreground", "--timeout=120s")
+    world.kubectl("delete", "-k", str(BASE), "--ignore-not-found", "--timeout=120s")
+    assert world.kubectl("get", "-k", str(BASE), "--ignore-not-found", "-o", "name") == ""
+    assert world.names("skm", home.namespace) == [], "the kinds are still there, and nothing is held up"
+
+
 def kustomized(world: worlds.World, place: Path) -> None:
-    """The base, with this sandbox's addresses."""
+    """Definitions and operator, with this sandbox's addresses."""
     chosen = services.chart_values(world.sandbox)["settings"]
     secret = {"name": chosen.pop("storeCredentialsSecret")}
     prefix = "SKLEARN_OPERATOR_"
@@ -187,10 +205,8 @@ def kustomized(world: worlds.World, place: Path) -> None:
     meta = {"name": "sklearn-operator", "namespace": objects.SYSTEM_NAMESPACE}
     pod = {"containers": [{"name": "operator", "env": env}]}
     patch = head | {"metadata": meta, "spec": {"template": {"spec": pod}}}
-    base = os.path.relpath(paths.project_root() / "deploy" / "kustomize" / "base", place)
+    content = {"resources": [os.path.relpath(KUSTOMIZE, place)], "patches": [{"patch": yaml.safe_dump(patch)}]}
     place.mkdir()
-    (place / "kustomization.yaml").write_text(
-        yaml.safe_dump({"resources": [base], "patches": [{"patch": yaml.safe_dump(patch)}]})
-    )
+    (place / "kustomization.yaml").write_text(yaml.safe_dump(content))
     world.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(place))
     world.kubectl("rollout", "status", "-n", objects.SYSTEM_NAMESPACE, "deployment/sklearn-operator", "--timeout=120s")

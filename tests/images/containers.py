@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,16 @@ class Store:
         done = subprocess.run([*self._command, *arguments], capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"buildah {shlex.join(arguments)}: {done.stderr}"
         return done.stdout.strip()
+
+    @contextlib.contextmanager
+    def building(self, image: str) -> Iterator[tuple[Path, Callable[..., str]]]:
+        """A container of a stage: its root, and how a command of the build is run in it."""
+        name = self._buildah("from", "--pull-never", f"localhost/{image}")
+        try:
+            root = Path(self._buildah("mount", name))
+            yield root, functools.partial(self._buildah, "run", "--isolation", "chroot", name, "--")
+        finally:
+            self._buildah("rm", name)
 
     @contextlib.contextmanager
     def container(self, image: str, volumes: Sequence[Volume] = ()) -> Iterator[Container]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import email
+import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 import tomllib
 from collections.abc import Iterator
@@ -52,6 +54,34 @@ def test_nobody_but_root_can_change_it_and_nothing_gives_rights(either: containe
         assert about.st_mode & stat.S_IROTH, path  # whoever a pod runs as can read it
     assert stat.S_IMODE((either.root / "tmp").stat().st_mode) == 0o1777
     assert not any((either.root / "tmp").iterdir())
+
+
+def test_the_projects_layer_comes_out_the_same_when_it_is_made_again(
+    store: containers.Store, operator: containers.Container
+) -> None:
+    """By the very script, at another time and in another folder; from the sources as the builder gets them."""
+    with store.building("operator-build") as (root, run):
+        for name in ("README.md", "LICENSE", "operator"):
+            source, target = ROOT / name, root / "build" / "source" / name
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.py[cod]"))
+            else:
+                shutil.copy(source, target)
+        shutil.copy(ROOT / "deploy" / "images" / "project.sh", root / "build" / "images")
+        run("sh", "/build/images/project.sh")
+        again = digests(root / "project")
+    assert len(again) > 100
+    assert [path for path, made in again.items() if digest(operator.root / path) != made] == []
+
+
+def digests(root: Path) -> dict[Path, tuple[str, int, float]]:
+    return {path: digest(root / path) for path, about in walk(root) if stat.S_ISREG(about.st_mode)}
+
+
+def digest(file: Path) -> tuple[str, int, float]:
+    """What is in it, its rights, and its time."""
+    about = file.stat()
+    return hashlib.sha256(file.read_bytes()).hexdigest(), stat.S_IMODE(about.st_mode), about.st_mtime
 
 
 def test_no_shell_but_where_pipelines_need_one_no_compiler_and_no_package_manager(either: containers.Container) -> None:

@@ -22,6 +22,8 @@ def test_it_starts_and_says_what_is_wrong(operator: containers.Container, somebo
         return done.returncode, done.stdout + done.stderr
 
     assert run(containers.Process(args=["--version"])) == (0, metadata.version("sklearn-operator") + "\n")
+    code, said = run(containers.Process(args=["healthz"]))
+    assert code == 1 and said.startswith("no answer from port 8080: ")
     code, said = run(containers.Process())
     assert code == 2 and "cannot start: kubernetes: no way to the cluster" in said and len(said.splitlines()) == 1
     code, said = run(containers.Process(env={"SKLEARN_OPERATOR_WORKERS": "0"}))
@@ -54,6 +56,8 @@ def test_it_gets_ready_in_a_cluster_and_ends_when_told(
             waiting.wait_for("its being ready", lambda: _ready() or process.poll() is not None)
             assert process.poll() is None, log.read_text()
             assert "sklearn_operator_" in httpx.get(f"http://{HOST}:8080/metrics").text
+            check = containers.Process(args=["healthz"], env={"SKLEARN_OPERATOR_HEALTH_HOST": HOST})
+            assert container.run(check).stdout == "ok\n"
             assert containers.terminate(process) == 0, log.read_text()
 
 

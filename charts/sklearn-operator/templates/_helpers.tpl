@@ -29,6 +29,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- default (include "sklearn-operator.fullname" .) .Values.serviceAccount.name -}}
 {{- end -}}
 
+{{- /* Two releases in one namespace have a Lease each. */ -}}
+{{- define "sklearn-operator.leaseName" -}}
+{{- default (include "sklearn-operator.fullname" .) .Values.settings.leaseName -}}
+{{- end -}}
+
 {{- /* repository:tag, or repository@digest; given a dictionary of `image` and `root`. */ -}}
 {{- define "sklearn-operator.image" -}}
 {{- if .image.digest -}}

@@ -34,11 +34,10 @@
 {{- if and $v.networkPolicy.egress (not $v.networkPolicy.enabled) -}}
 {{- fail "networkPolicy.egress is set, but networkPolicy.enabled is false" -}}
 {{- end -}}
-{{- if and $v.podDisruptionBudget.enabled (eq (int $v.replicas) 0) -}}
-{{- fail "replicas is 0, for which a budget means nothing: set podDisruptionBudget.enabled=false" -}}
-{{- end -}}
+{{- /* What makes no sense in most pods is no value, and may be said all the same. */ -}}
+{{- $outside := list "SKLEARN_OPERATOR_KUBECONFIG" "SKLEARN_OPERATOR_POD_ADDRESSES" -}}
 {{- range $v.extraEnv -}}
-{{- if hasPrefix "SKLEARN_OPERATOR_" .name -}}
+{{- if and (hasPrefix "SKLEARN_OPERATOR_" .name) (not (has .name $outside)) -}}
 {{- fail (printf "extraEnv sets %s: settings of the operator belong under settings, see values.yaml" .name) -}}
 {{- end -}}
 {{- if and $v.tracing.endpoint (eq .name "OTEL_EXPORTER_OTLP_ENDPOINT") -}}

@@ -38,6 +38,17 @@ def run() -> None:
 
 
 @app.command()
+def healthz() -> None:
+    """Ask the controller of this machine whether it lives: exit code 0 or 1. For containers without Kubernetes."""
+    from sklearn_operator.cli import healthz as command
+
+    lives, said = command.ask()
+    typer.echo(said)
+    if not lives:
+        raise typer.Exit(1)
+
+
+@app.command()
 def crds(
     output: Annotated[Path | None, typer.Option(help="Write one file per kind into this folder.")] = None,
 ) -> None:

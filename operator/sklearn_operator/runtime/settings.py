@@ -39,8 +39,9 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     kfp_token_file: str = ""
     #: File with additional certificate authorities for Kubeflow Pipelines.
     kfp_ca_file: str = ""
-    #: Shortest and longest pause, in seconds, between two looks at a run; in between it is a tenth of the run's age.
+    #: Shortest pause, in seconds, between two looks at a run; a tenth of the run's age is waited, but never less.
     kfp_poll_min: _Seconds = 1.0
+    #: Longest pause, in seconds, between two looks at a run.
     kfp_poll_max: _Seconds = 15.0
     #: Address of the Kubeflow Pipelines UI, for the links to runs in the status; empty: no links.
     kfp_ui_url: str = ""
@@ -54,6 +55,7 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     store_region: str = "us-east-1"
     #: The operator's own credentials for the store; empty means those of its environment (workload identity).
     store_access_key_id: str = ""
+    #: The secret part of these credentials; given together with the other one, or not at all.
     store_secret_access_key: pydantic.SecretStr = pydantic.SecretStr("")
     #: Secret that tasks and serving pods read, in their own namespace.
     store_secret: str = "sklearn-operator-store"
@@ -76,6 +78,9 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     #: Packages besides scikit-learn whose estimators manifests may name, by their import names, separated by commas
     #: (``xgboost,lightgbm,imblearn``); the trainer image has to have them.
     packages: str = ""
+    #: Whether Kubeflow Pipelines is told that no task may run as root. Set it to ``false`` before version 2.16, and for
+    #: images whose user is root.
+    task_run_as_non_root: bool = True
     #: Seconds that a version may take to come up; after that it is rolled back.
     rollout_deadline: _Seconds = 300.0
     #: Whether the installed KServe splits traffic in Standard mode, for ``rollout.canary``: it has to be later than
@@ -87,6 +92,7 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     pod_addresses: Annotated[str, pydantic.Field(pattern=r"^([0-9a-f.:]+=[0-9a-f.:]+)?$")] = ""
     #: Namespace of the Lease by which one of several replicas is the one that acts; empty: no Lease, one replica.
     lease_namespace: str = ""
+    #: Name of the Lease; operators that share its namespace, and no models, have one each.
     lease_name: str = "sklearn-operator"
     #: Seconds after which a Lease that is not renewed may be taken over; its holder stops acting at two thirds of it.
     lease_duration: Annotated[float, pydantic.Field(ge=3, le=300)] = 15.0
@@ -96,8 +102,9 @@ class OperatorSettings(pydantic_settings.BaseSettings):
     workers: Annotated[int, pydantic.Field(ge=1, le=256)] = 8
     #: Seconds between two looks at everything, whether or not anything happened.
     resync_period: _Seconds = 600.0
-    #: Address and port of /livez, /readyz and /metrics.
+    #: Address on which /livez, /readyz and /metrics are served.
     health_host: str = "0.0.0.0"
+    #: Port on which they are served.
     health_port: Annotated[int, pydantic.Field(ge=0, le=65_535)] = 8080
     #: Kubeconfig file; empty means KUBECONFIG, else the pod's service account.
     kubeconfig: str = ""
@@ -192,6 +199,7 @@ class OperatorSettings(pydantic_settings.BaseSettings):
             data_hosts=frozenset(host.lower() for host in _listed(self.data_hosts)),
             git_hosts=frozenset(host.lower() for host in _listed(self.git_hosts)),
             packages=frozenset(_listed(self.packages)),
+            task_run_as_non_root=self.task_run_as_non_root,
             submit_pause=timedelta(seconds=self.kfp_submit_pause),
             poll_min=timedelta(seconds=self.kfp_poll_min),
             poll_max=timedelta(seconds=self.kfp_poll_max),

@@ -81,6 +81,12 @@ def test_it_runs_as_a_numeric_user_with_all_caches_in_tmp(name: str) -> None:
     assert environment["PATH"].startswith("/opt/sklearn-operator/bin:")
 
 
+def test_the_controller_is_asked_for_its_health_without_a_shell_and_tasks_are_not() -> None:
+    (check,) = last("operator", "HEALTHCHECK")
+    assert check.endswith(' CMD ["sklearn-operator", "healthz"]')
+    assert last("trainer", "HEALTHCHECK") == []
+
+
 def test_nothing_but_the_sources_reaches_the_builder() -> None:
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     rules = [line for line in lines if line and not line.startswith("#")]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from pathlib import Path
 
 import pydantic
 import pytest
 
+from sklearn_operator.core import settings as core_settings
 from sklearn_operator.runtime import preflight
-from sklearn_operator.runtime.settings import OperatorSettings, describe
+from sklearn_operator.runtime.settings import PREFIX, OperatorSettings, describe
+
+ROOT = Path(__file__).parents[3]
 
 WRONG = {
     "log_level": "LOUD",
@@ -40,6 +45,58 @@ def test_a_wrong_value_is_told_by_the_name_of_its_variable(
     told = describe(caught.value)
     assert told.startswith(f"SKLEARN_OPERATOR_{name.upper()}: ")
     assert len(told.splitlines()) == 1
+
+
+#: Variable -> a value that is not the default, and the field of core that it has to reach.
+REACHED = {
+    "trainer_image": ("registry.example.org/trainer:7", "trainer_image"),
+    "store_uri": ("s3://other/place", "store_uri"),
+    "store_secret": ("other", "store_secret"),
+    "serving_runtime": ("other", "runtime"),
+    "runtimes": ("other=1.7.2", "runtimes"),
+    "service_accounts": ("trainer", "service_accounts"),
+    "data_hosts": ("data.example.org", "data_hosts"),
+    "git_hosts": ("git.example.org", "git_hosts"),
+    "packages": ("xgboost", "packages"),
+    "task_run_as_non_root": ("false", "task_run_as_non_root"),
+    "kfp_submit_pause": ("61", "submit_pause"),
+    "kfp_poll_min": ("2", "poll_min"),
+    "kfp_poll_max": ("16", "poll_max"),
+    "rollout_deadline": ("301", "rollout_deadline"),
+    "standard_canary": ("true", "standard_canary"),
+    "knative": ("true", "knative"),
+}
+#: Of the operator's own making, which tests set and administrators do not.
+ITS_OWN = {
+    *("progress_pause", "canary_look", "ending_patience", "pod_config_grace", "result_grace"),
+    *("task_requests", "task_limits", "serving_requests", "serving_limits"),
+}
+
+
+@pytest.mark.parametrize(("name", "value", "field"), [(name, *item) for name, item in REACHED.items()], ids=REACHED)
+def test_a_variable_reaches_what_decisions_depend_on(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, field: str
+) -> None:
+    before = dataclasses.asdict(OperatorSettings().for_core())
+    monkeypatch.setenv(f"{PREFIX}{name.upper()}", value)
+    after = dataclasses.asdict(OperatorSettings().for_core())
+    assert {key for key in after if after[key] != before[key]} == {field}
+
+
+def test_every_field_that_decisions_depend_on_is_reached_or_the_operators_own() -> None:
+    fields = {field.name for field in dataclasses.fields(core_settings.Settings)}
+    assert fields == {field for _, field in REACHED.values()} | ITS_OWN
+
+
+_VARIABLE = re.compile(rf"\b{PREFIX}([A-Z0-9_]*)")
+
+
+def test_a_page_names_no_setting_that_there_is_not() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "charts").rglob("*.md")]
+    named = {(page.name, word) for page in pages for word in _VARIABLE.findall(page.read_text())}
+    assert ("SECURITY.md", "TASK_RUN_AS_NON_ROOT") in named and len({page for page, _ in named}) > 10
+    known = {name.upper() for name in OperatorSettings.model_fields} | {""}
+    assert {(page, word) for page, word in named if word not in known} == set()
 
 
 @pytest.mark.parametrize(
