@@ -105,8 +105,9 @@ class Operator:
 
 
 @contextmanager
-def running(kubeconfig: Path, folder: Path, namespace: str, **changes: str) -> Iterator[Operator]:
-    operator = Operator(kubeconfig, folder, namespace, **changes)
+def running(cluster: embedded.Cluster, folder: Path, namespace: str, **changes: str) -> Iterator[Operator]:
+    """Under the chart's role, as its service account."""
+    operator = Operator(cluster.sandbox.kubeconfig_of("operator"), folder, namespace, **changes)
     operator.start()
     try:
         waiting.wait_for("the operator ready", operator.ready)
