@@ -9,6 +9,7 @@ set -u
 cd "$(dirname "$0")/.."
 bin=.venv/bin
 trainer=.venv-trainer/bin
+long=tests/decoupled/test_away.py
 logs=build/test
 closing=''
 builder=''
@@ -175,9 +176,14 @@ all)
         start_beside images "$bin/python" tests/images
         images=$!
     fi
-    tests 'adapters, API server and chart' "$bin/python" tests/contract tests/decoupled tests/chart tests/gitops
+    tests 'adapters, API server and chart' "$bin/python" tests/contract tests/decoupled tests/chart tests/gitops \
+        --ignore="$long"
+    # It waits for most of its time.
+    start_beside minutes-of-outage "$bin/python" "$long"
+    outage=$!
     # Two worlds side by side, a file always in one: while one waits, the other computes.
     tests 'whole sandbox' "$bin/python" -n 2 --dist loadfile --durations=25 tests/everything
+    await_beside 'minutes of outage' "$outage"
     await_beside 'model check' "$model"
     await_beside 'parts of the sandbox' "$parts"
     await_images "$images"

@@ -40,8 +40,10 @@ def apply_objects(sandbox: state.Sandbox, kubectl: Path) -> None:
         _apply(sandbox, kubectl, flags)
 
 
-def namespace(name: str) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+def namespace(name: str, level: str = "restricted") -> dict[str, Any]:
+    """``level``: of Pod Security, to which all pods there have to keep."""
+    labels = {"pod-security.kubernetes.io/enforce": level}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
 
 def store_secret(sandbox: state.Sandbox, where: str = "default") -> dict[str, Any]:

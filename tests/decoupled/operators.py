@@ -114,9 +114,10 @@ class Operator:
 
 @contextmanager
 def running(
-    kubeconfig: Path, folder: Path, namespace: str, beside: Mapping[str, str] | None = None, **changes: str
+    cluster: embedded.Cluster, folder: Path, namespace: str, beside: Mapping[str, str] | None = None, **changes: str
 ) -> Iterator[Operator]:
-    operator = Operator(kubeconfig, folder, namespace, beside, **changes)
+    """Under the chart's role, as its service account."""
+    operator = Operator(cluster.sandbox.kubeconfig_of("operator"), folder, namespace, beside, **changes)
     operator.start()
     try:
         waiting.wait_for("the operator ready", operator.ready)

@@ -66,7 +66,7 @@ def seen(cluster: embedded.Cluster, tmp_path_factory: pytest.TempPathFactory) ->
     models = operators.Models(cluster, namespace)
     folder = tmp_path_factory.mktemp("metrics")
     changes = {"LOG_FORMAT": "json", "METRICS_PER_MODEL": "true"}
-    with operators.running(cluster.kubeconfig, folder, namespace, **changes) as operator:
+    with operators.running(cluster, folder, namespace, **changes) as operator:
         models.apply("good", {"gamma": 0.001})
         models.apply("bad", {"gama": 0.001})
         wait_for("trouble told", lambda: models.condition("good", "Reconciling").get("reason") == "Retrying")

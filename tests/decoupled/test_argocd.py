@@ -22,7 +22,7 @@ import yaml
 from decoupled import operators
 from gitops import fixtures, tool
 from sklearn_operator.core import naming
-from sklearn_sandbox import embedded, paths
+from sklearn_sandbox import embedded, helm, paths
 from unit.api import api_cases
 from waiting import wait_for
 
@@ -99,7 +99,7 @@ def teams(cluster: embedded.Cluster, tmp_path_factory: pytest.TempPathFactory) -
     found = {how: Team(cluster, how) for how in ("client-side", "server-side")}
     watched = ",".join(team.name for team in found.values())
     allowed = {"SERVICE_ACCOUNTS": "trainer", "STANDARD_CANARY": "true"}
-    with operators.running(cluster.kubeconfig, tmp_path_factory.mktemp("argocd"), watched, **allowed):
+    with operators.running(cluster, tmp_path_factory.mktemp("argocd"), watched, **allowed):
         for team in found.values():
             team.sync()
         for team in found.values():
@@ -189,8 +189,99 @@ def test_an_action_is_accepted_and_leaves_the_application_in_sync(
             assert _out_of_sync(schema, team.config, team.live()) == []
 
 
-def test_the_patch_of_the_config_map_adds_the_scripts_and_keeps_the_rest(cluster: embedded.Cluster) -> None:
+@pytest.fixture(scope="module")
+def argo(cluster: embedded.Cluster) -> embedded.Cluster:
+    """Where Argo CD would be, with its kinds."""
+    application, several = yaml.safe_load_all((paths.project_root() / "tests" / "data" / "argocd.yaml").read_text())
+    schemas = [one["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"] for one in (application, several)]
+    schemas[1]["spec"]["properties"]["template"]["properties"]["spec"] = schemas[0]["spec"]
+    cluster.kubectl("apply", "--server-side", "-f", "-", input=_list([application, several]))
+    names = [f"crd/{one['metadata']['name']}" for one in (application, several)]
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
     cluster.kubectl("create", "namespace", "argocd")
+    return cluster
+
+
+def _applications() -> dict[str, Json]:
+    """By file."""
+    files = [*fixtures.ARGOCD.glob("*.yaml"), *fixtures.ARGOCD.glob("applications/*.yaml")]
+    found = {path.name: {"kind": "", **yaml.safe_load(path.read_text())} for path in files}
+    return {name: one for name, one in found.items() if one["kind"].startswith("Application")}
+
+
+def _of_folders(several: Json) -> dict[str, Json]:
+    """What an ApplicationSet of folders makes, by folder."""
+    (generator,) = several["spec"]["generators"]
+    (pattern,) = (one["path"] for one in generator["git"]["directories"])
+    root = paths.project_root()
+    folders = [path.relative_to(root) for path in sorted(root.glob(pattern)) if path.is_dir()]
+    text = json.dumps(several["spec"]["template"])
+    made = {}
+    for folder in folders:
+        filled = text.replace("{{.path.path}}", str(folder)).replace("{{.path.basename}}", folder.name)
+        assert "{{" not in filled
+        made[str(folder)] = {"kind": "Application", **json.loads(filled)}
+    return made
+
+
+@pytest.mark.parametrize("name", sorted(_applications()))
+def test_each_application_is_one_that_argo_cd_takes(argo: embedded.Cluster, name: str) -> None:
+    document = _applications()[name]
+    dry = ("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-")
+    argo.kubectl(*dry, input=json.dumps(document))
+    text = json.dumps(document)
+    for wrong in (text.replace('"selfHeal"', '"selfheal"'), text.replace("SideApply=true", "SideAply=true")):
+        assert wrong != text and argo.kubectl(*dry, input=wrong, check=False).returncode == 1
+
+
+def test_each_folder_has_one_application_and_each_application_a_folder() -> None:
+    found = _applications()
+    alone = found.pop("one-team.yaml")
+    made = _of_folders(found.pop("teams.yaml"))
+    assert alone["spec"]["source"]["path"] in made, "it stands for one of the set's"
+    applications = [*found.values(), *made.values()]
+    folders = [one["spec"]["source"]["path"] for one in applications]
+    assert len(folders) == len(set(folders)) == 3
+    names = [one["metadata"]["name"] for one in applications]
+    assert len(names) == len(set(names))
+    for one in [*applications, alone]:
+        assert (paths.project_root() / one["spec"]["source"]["path"]).is_dir()
+        policy = one["spec"]["syncPolicy"]
+        labels = (policy.get("managedNamespaceMetadata") or {}).get("labels")
+        expected = {"pod-security.kubernetes.io/enforce": "restricted"}
+        assert labels == (expected if "CreateNamespace=true" in policy["syncOptions"] else None)
+
+
+def test_the_root_applies_the_operator_before_the_teams() -> None:
+    found = _applications()
+    folder = paths.project_root() / found["root.yaml"]["spec"]["source"]["path"]
+    waves = {
+        path.name: found[path.name]["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"]
+        for path in folder.iterdir()
+    }
+    assert waves == {"operator.yaml": "0", "teams.yaml": "1"}
+
+
+def test_the_operators_values_are_those_of_the_chart() -> None:
+    spec = _applications()["operator.yaml"]["spec"]
+    chart, given = spec["source"]["path"], spec["source"]["helm"]
+    rendered = helm.ensure().render(
+        given["valuesObject"],
+        release=given["releaseName"],
+        namespace=spec["destination"]["namespace"],
+        chart=paths.project_root() / chart,
+    )
+    (deployment,) = (one.manifest for one in rendered if one.manifest["kind"] == "Deployment")
+    variables = deployment["spec"]["template"]["spec"]["containers"][0]["env"]
+    env = {one["name"].removeprefix("SKLEARN_OPERATOR_"): one for one in variables}
+    settings = given["valuesObject"]["settings"]
+    assert env["STORE_ENDPOINT"]["value"] == settings["storeEndpoint"]
+    reference = env["STORE_SECRET_ACCESS_KEY"]["valueFrom"]["secretKeyRef"]
+    assert reference == {"name": settings["storeCredentialsSecret"], "key": "AWS_SECRET_ACCESS_KEY"}
+
+
+def test_the_patch_of_the_config_map_adds_the_scripts_and_keeps_the_rest(argo: embedded.Cluster) -> None:
+    cluster = argo
     argocd = ("--namespace", "argocd")
     cluster.kubectl(*argocd, "create", "configmap", "argocd-cm", "--from-literal=url=https://argocd.example")
     patch = str(fixtures.ARGOCD / "argocd-cm-patch.yaml")

@@ -12,10 +12,11 @@ def test_a_real_api_server_answers_as_the_pinned_version(cluster: embedded.Clust
 
 def test_the_operators_role_is_enforced_not_assumed(cluster: embedded.Cluster) -> None:
     """The operator's kubeconfig names its service account: it is no administrator."""
-    path = str(cluster.sandbox.kubeconfig_of("operator"))
-    refused = cluster.kubectl("--kubeconfig", path, "get", "secrets", check=False)
-    assert "system:serviceaccount:sklearn-operator-system:sklearn-operator" in refused.stderr
-    assert "forbidden" in refused.stderr
+    flags = ("--kubeconfig", str(cluster.sandbox.kubeconfig_of("operator")), "auth")
+    account = cluster.kubectl(*flags, "whoami", "-o", "jsonpath={.status.userInfo.username}").stdout
+    assert account == "system:serviceaccount:sklearn-operator-system:sklearn-operator"
+    for right, allowed in {"list sklearnmodels": "yes", "list secrets": "no", "create pods": "no"}.items():
+        assert cluster.kubectl(*flags, "can-i", *right.split(), "-A", check=False).stdout.strip() == allowed
 
 
 def test_the_store_secret_serves_tasks_and_the_storage_initializer(cluster: embedded.Cluster) -> None:

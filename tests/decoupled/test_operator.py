@@ -17,7 +17,8 @@ from aiohttp import web
 
 import collector as collectors
 from decoupled import operators
-from sklearn_sandbox import embedded
+from everything import rights
+from sklearn_sandbox import embedded, objects
 from waiting import wait_for
 
 DEEP = 9_000
@@ -34,7 +35,7 @@ def models(cluster: embedded.Cluster) -> Iterator[operators.Models]:
 
 @pytest.fixture
 def operator(cluster: embedded.Cluster, models: operators.Models, tmp_path: Path) -> Iterator[operators.Operator]:
-    with operators.running(cluster.kubeconfig, tmp_path, models.namespace) as running:
+    with operators.running(cluster, tmp_path, models.namespace) as running:
         yield running
 
 
@@ -53,7 +54,7 @@ def test_a_poisoned_manifest_is_refused_and_delays_nobody(
     before = {name: models.version(name) for name in ("poisoned", "middling")}
     again = tmp_path / "again"
     again.mkdir()
-    with operators.running(cluster.kubeconfig, again, models.namespace) as second:
+    with operators.running(cluster, again, models.namespace) as second:
         models.apply("late", {"gamma": 0.001})
         wait_for("the late model's version", lambda: "late-v1" in models.kubectl("get", "skmv", "-o", "name"))
         assert {name: models.version(name) for name in before} == before
@@ -72,13 +73,25 @@ def test_a_bad_manifest_says_so_and_neither_a_second_apply_nor_a_restart_writes(
     assert operator.stop() == 0
     again = tmp_path / "again"
     again.mkdir()
-    with operators.running(cluster.kubeconfig, again, models.namespace, RESYNC_PERIOD="0.5") as second:
+    with operators.running(cluster, again, models.namespace, RESYNC_PERIOD="0.5") as second:
         listed = "sklearn_operator_listings_total"
         wait_for("two relistings", lambda: second.metric(listed, 'result="ok"') >= 8)
         assert models.version("bad") == before
         assert second.metric("sklearn_operator_models") == 1
         models.apply("bad", {"gamma": 0.001})
         wait_for("Valid again", lambda: models.condition("bad", "Valid").get("status") == "True")
+
+
+def test_its_calls_are_those_of_its_service_account(
+    cluster: embedded.Cluster, models: operators.Models, operator: operators.Operator
+) -> None:
+    """What the audit of the whole session is looked through for (conftest.py)."""
+    models.apply("good", {"gamma": 0.001})
+    wait_for("the good model's version", lambda: "good-v1" in models.kubectl("get", "skmv", "-o", "name"))
+    account = f"{objects.SYSTEM_NAMESPACE}:sklearn-operator"
+    assert rights.Right("create", "sklearn-operator.io", "sklearnmodelversions") in rights.used(
+        cluster.sandbox.home / "audit.log", account
+    )
 
 
 def test_it_ends_when_asked_and_its_log_holds_no_secret(models: operators.Models, operator: operators.Operator) -> None:
@@ -100,7 +113,7 @@ def test_whoever_begins_tells_the_trace_of_what_became_ready_shortly_before(
     served = models.serve("good")
     with collectors.collecting() as collector:
         beside = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.address, "OTEL_BSP_SCHEDULE_DELAY": "100"}
-        with operators.running(cluster.kubeconfig, tmp_path, models.namespace, beside, LOG_FORMAT="json") as running:
+        with operators.running(cluster, tmp_path, models.namespace, beside, LOG_FORMAT="json") as running:
             spans = wait_for("the whole trace", lambda: collector.spans if len(collector.spans) == 4 else None)
             wait_for("the count", lambda: running.metric("sklearn_operator_spans_total", 'result="sent"') == 4)
             wait_for("a line about it", lambda: f'"trace_id":"{served.trace}"' in running.text())

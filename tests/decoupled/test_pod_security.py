@@ -12,15 +12,12 @@ import pytest
 import yaml
 
 from sklearn_sandbox import embedded
+from sklearn_sandbox.kfp import cluster as cluster_of_pipelines
 
 ROOT = Path(__file__).parents[2]
 NAMESPACE = "restricted"
-#: What Kubeflow Pipelines itself sets on the containers of a task (from 2.16 on): all of the level but the user.
-BY_PIPELINES = {
-    "allowPrivilegeEscalation": False,
-    "capabilities": {"drop": ["ALL"]},
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
+#: All of the level but the user.
+BY_PIPELINES = cluster_of_pipelines.SECURITY_CONTEXT
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,7 @@ KEPT = ("sklearnmodels.sklearn-operator.io", "sklearnmodelversions.sklearn-opera
 @pytest.fixture
 def tool(world: worlds.World) -> Iterator[helm.Helm]:
     found = helm.ensure(kubeconfig=world.sandbox.kubeconfig)
-    restricted = objects.namespace(NAMESPACE)
-    restricted["metadata"]["labels"] = {"pod-security.kubernetes.io/enforce": "restricted"}
-    items = [restricted, objects.store_secret(world.sandbox, NAMESPACE)]
+    items = [objects.namespace(NAMESPACE), objects.store_secret(world.sandbox, NAMESPACE)]
     world.apply({"apiVersion": "v1", "kind": "List", "items": items})
     yield found
     found.run("uninstall", RELEASE, "--namespace", NAMESPACE, "--ignore-not-found")
@@ -116,16 +115,15 @@ def test_install_upgrade_uninstall_and_kustomize_with_a_model_that_serves_all_th
     own = {"uri": f"s3://{services.BUCKET}/own", "credentialsSecret": services.STORE_SECRET}
     home.apply(foreign("taken-v1"))
     home.apply(digits(), rejected("rejected"), towns.manifest("own", artifacts=own), towns.manifest("taken"))
+    home.apply(towns.manifest("asked"), towns.manifest("timed"))
     assert home.settled("digits", "digits-v1", LONG)["metric"] == "accuracy=0.969"
     home.expect("the name told to be taken", lambda: "taken-v1 exists and does not" in told(home, "taken"), LONG)
     home.wait("rejected", "Stalled", seconds=LONG)
-    home.settled("own", "own-v1", LONG)
+    for name in ("own", "asked", "timed"):
+        home.settled(name, f"{name}-v1", LONG)
     with callers.calling(home, "digits", row=DIGIT) as caller:
-        new = values(world, workers=16)
-        tool.run("upgrade", RELEASE, str(helm.chart_folder()), *CHART, "--wait", "--values", "-", text=new)
+        upgraded(world, home, tool)
         assert columns(world) == before + 1
-        home.apply(digits(model={"estimator": {"class": "sklearn.svm.SVC", "params": {"gamma": 0.002}}}))
-        home.settled("digits", "digits-v2", LONG)
         caller.answered_last("digits-v2")
         served_no_more(home)
         judged(world, tool)
@@ -147,6 +145,39 @@ def test_install_upgrade_uninstall_and_kustomize_with_a_model_that_serves_all_th
     home.apply(digits())
     assert home.settled("digits", "digits-v1", LONG)["metric"] == "accuracy=0.969"
     removed(world, home)
+
+
+def upgraded(world: worlds.World, home: towns.Town, tool: helm.Helm) -> None:
+    """While the pods are replaced a manifest changes, somebody asks for a training, and a slot of a schedule falls.
+
+    Of each comes one version, whichever of the pods saw it.
+    """
+    old = {pod["metadata"]["name"] for pod in pods(world)}
+    slot = (datetime.now(UTC) + timedelta(seconds=90)).replace(second=0, microsecond=0)
+    retraining = {"schedule": f"{slot.minute} {slot.hour} * * *"}
+    home.apply(towns.manifest("timed", retraining=retraining))
+    due = f"{slot:%Y-%m-%dT%H:%M:%SZ}"
+    home.expect("its next slot", lambda: home.status("timed").get("nextScheduleTime") == due, 60)
+    waiting.wait_for("the slot to be near", lambda: datetime.now(UTC) > slot - timedelta(seconds=2), 100)
+    command = ("upgrade", RELEASE, str(helm.chart_folder()), *CHART, "--wait", "--values", "-")
+    with ThreadPoolExecutor(1) as aside:
+        upgrade = aside.submit(tool.run, *command, text=values(world, workers=16))
+        waiting.wait_for("the first new pod", lambda: {pod["metadata"]["name"] for pod in pods(world)} - old, LONG)
+        home.apply(digits(model={"estimator": {"class": "sklearn.svm.SVC", "params": {"gamma": 0.002}}}))
+        home.kubectl("annotate", "skm/asked", "sklearn-operator.io/retrain=during-the-upgrade")
+        waiting.wait_for("the slot", lambda: datetime.now(UTC) > slot, 10)
+        assert not upgrade.done(), "all of this has to happen during the upgrade"
+        upgrade.result()
+    waiting.wait_for("the old pods gone", lambda: not {pod["metadata"]["name"] for pod in pods(world)} & old, 60)
+    for name in ("digits", "asked", "timed"):
+        home.settled(name, f"{name}-v2", LONG)
+    found = {one["metadata"]["name"]: one["spec"]["trigger"] for one in home.get("skmv")}
+    made = {name: trigger for name, trigger in found.items() if name.startswith(("digits-", "asked-", "timed-"))}
+    assert len(made) == 6, made
+    assert made["digits-v2"]["type"] == "SpecChange"
+    assert (made["asked-v2"]["type"], made["timed-v2"]) == ("Manual", {"type": "Schedule", "key": f"schedule/{due}"})
+    for name in ("digits", "asked", "timed"):
+        assert [world.executions(run["run_id"]) for run in home.runs(name)] == [1, 1]
 
 
 def taking_over() -> tuple[str, ...]:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from everything import callers, shares, towns
+from everything import callers, shares, towns, worlds
 
 pytestmark = pytest.mark.sandbox
 
 ROW = [[5.1, 3.5, 1.4, 0.2]]
+
+
+@pytest.fixture(scope="module")
+def town(world: worlds.World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[towns.Town]:
+    """Knative takes no security context of a pod, and KServe leaves the seccomp profile of the first container open."""
+    with towns.founded(world, tmp_path_factory.mktemp("knative"), level="baseline") as one:
+        yield one
 
 
 def manifest(name: str, depth: int, serving: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:

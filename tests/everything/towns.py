@@ -51,10 +51,13 @@ def sample(name: str) -> dict[str, Any]:
 
 
 @contextmanager
-def founded(world: worlds.World, folder: Path, **settings: str) -> Iterator[Town]:
-    """A town named after ``folder``, with a running operator; ``settings`` are environment variables of it."""
+def founded(world: worlds.World, folder: Path, level: str = "restricted", **settings: str) -> Iterator[Town]:
+    """A town named after ``folder``, with a running operator; ``settings`` are environment variables of it.
+
+    ``level``: of Pod Security, which the API server judges tasks and servers by.
+    """
     name = folder.name if folder.name.startswith("town") else f"town-{folder.name}"
-    one = Town(world, worlds.Operator({}, folder / "operator.log"), name, folder / "kubeconfig")
+    one = Town(world, worlds.Operator({}, folder / "operator.log"), name, folder / "kubeconfig", level)
     one.prepare()
     operator = one.operator
     operator.environment |= one.environment(**settings)
@@ -75,11 +78,12 @@ class Town:
     operator: worlds.Operator
     namespace: str
     kubeconfig: Path
+    level: str = "restricted"
 
     def prepare(self) -> None:
         """The namespace, its store, and an operator's account with the chart's Role and nothing else."""
         secret = objects.store_secret(self.world.sandbox, self.namespace)
-        items = [objects.namespace(self.namespace), secret, *self.world.roles.objects(self.namespace)]
+        items = [objects.namespace(self.namespace, self.level), secret, *self.world.roles.objects(self.namespace)]
         self.world.apply({"apiVersion": "v1", "kind": "List", "items": items})
         self.kubeconfig.write_text(self.world.kubeconfig(self.namespace, self.world.roles.account))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +45,11 @@ def either(request: pytest.FixtureRequest) -> containers.Container:
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Cluster]:
     """What is outside: an API server and an object store."""
-    with embedded.cluster(tmp_path_factory.mktemp("world"), only=("kube-apiserver", "minio")) as running:
+    with contextlib.ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("SKLEARN_SANDBOX_AUDIT", "1")
+            parts = embedded.cluster(tmp_path_factory.mktemp("world"), only=("kube-apiserver", "minio"))
+            running = stack.enter_context(parts)
         yield running
 
 

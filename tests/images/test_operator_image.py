@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 import waiting
-from sklearn_sandbox import embedded
+from everything import rights
+from sklearn_sandbox import embedded, objects
 
 HOST = "127.63.0.1"
 
@@ -40,7 +41,8 @@ def test_it_gets_ready_in_a_cluster_and_ends_when_told(
 ) -> None:
     folder = tmp_path / "kubeconfig"
     folder.mkdir()
-    (folder / "config").write_text(world.kubectl("config", "view", "--raw", "--flatten").stdout)
+    account = ("--kubeconfig", str(world.sandbox.kubeconfig_of("operator")))
+    (folder / "config").write_text(world.kubectl(*account, "config", "view", "--raw", "--flatten").stdout)
     folder.chmod(0o755)  # as a volume of a Secret is: everybody in the container may read it
     how = containers.Process(
         env={
@@ -59,6 +61,9 @@ def test_it_gets_ready_in_a_cluster_and_ends_when_told(
             check = containers.Process(args=["healthz"], env={"SKLEARN_OPERATOR_HEALTH_HOST": HOST})
             assert container.run(check).stdout == "ok\n"
             assert containers.terminate(process) == 0, log.read_text()
+    log_of_calls = world.sandbox.home / "audit.log"
+    assert rights.used(log_of_calls, f"{objects.SYSTEM_NAMESPACE}:sklearn-operator")
+    assert rights.forbidden(log_of_calls) == []
 
 
 def _ready() -> bool:

@@ -1,4 +1,4 @@
-"""docs/faults.md promises nothing that no test proves."""
+"""docs/faults.md and docs/security.md promise nothing that no test proves."""
 
 from __future__ import annotations
 
@@ -8,17 +8,23 @@ import pytest
 
 from sklearn_sandbox import paths
 
-TABLE = paths.project_root() / "docs" / "faults.md"
-ROWS = [line for line in TABLE.read_text().splitlines() if line.startswith("| ") and not line.startswith("| Fault")]
+DOCS = paths.project_root() / "docs"
+ROWS = [line for line in (DOCS / "faults.md").read_text().splitlines() if line.startswith("| ")][1:]
+THREATS = [
+    line
+    for line in (DOCS / "security.md").read_text().partition("## Threats and answers")[2].splitlines()
+    if line.startswith("| ")
+][1:]
 
 
 def test_there_are_rows() -> None:
-    assert len(ROWS) >= 20
+    assert len(ROWS) >= 20 and len(THREATS) >= 15
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.split("|")[1].strip())
-def test_every_fault_has_tests_that_exist(row: str) -> None:
-    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row.split("|")[3])
+@pytest.mark.parametrize("row", [*ROWS, *THREATS], ids=lambda row: row.split("|")[1].strip())
+def test_every_fault_and_every_threat_has_tests_that_exist(row: str) -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", row.split("|")[3])
     assert named
     for file, name in named:
-        assert re.search(rf"^(async )?def {name}\(", (paths.project_root() / file).read_text(), re.MULTILINE)
+        text = (paths.project_root() / file).read_text()
+        assert re.search(rf"^(async )?def {f'{name}[(]' if name else 'test_'}", text, re.MULTILINE)

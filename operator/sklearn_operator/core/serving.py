@@ -121,6 +121,10 @@ def _predictor(name: str, serving: api.ServingSpec, version: observed.Version, s
             },
         },
     }
+    if serving.deployment_mode == "Standard":
+        # What Pod Security's level "restricted" asks for and KServe's chart leaves out of the container that fetches
+        # the model. Knative takes no such field of a pod.
+        predictor["securityContext"] = {"seccompProfile": {"type": "RuntimeDefault"}}
     if serving.deployment_mode == "Standard" or serving.scale_metric in PER_REQUEST:
         predictor |= {"scaleMetric": serving.scale_metric, "scaleTarget": serving.scale_target}
     return predictor

@@ -23,6 +23,13 @@ _TIMEOUT = 10.0
 _LONGEST_VARIABLE = 128 * 1024
 UNSCHEDULABLE = "Unschedulable"
 _NO_NODE = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."
+#: What Kubeflow Pipelines sets on the container of every task (from 2.16 on), besides what the pipeline says.
+SECURITY_CONTEXT = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+_POD_SECURITY = "violates PodSecurity"
 Environment = dict[str, dict[str, str]]
 #: By executor: where a ConfigMap is mounted, and what it holds.
 Mounts = dict[str, dict[str, dict[str, str]]]
@@ -92,6 +99,16 @@ class Cluster:
                     raise ClusterError(f"configmap {_name(entry, 'configMap')} not found, and a volume needs it")
                 found.setdefault(label, {})[str(entry["mountPath"])] = data or {}
         return found
+
+    async def admit(
+        self, namespace: str, workflow: str, pipeline: Mapping[str, Any], platform: Mapping[str, Any]
+    ) -> None:
+        """Tasks are processes here; what the namespace's Pod Security would say to their pods is asked all the same."""
+        for label, image in spec.images(pipeline).items() if self._api is not None else ():
+            pod = task_pod("", workflow, label, image, platform)
+            code, answer = await self._call("POST", f"/api/v1/namespaces/{namespace}/pods?dryRun=All", pod)
+            if code == 403 and _POD_SECURITY in str(answer.get("message")):
+                raise ClusterError(f"executor {label}: {answer['message']}")
 
     async def show(self, namespace: str, manifest: Mapping[str, Any], status: Mapping[str, Any]) -> None:
         """Makes sure that the pod exists and says what ``status`` says."""
@@ -241,22 +258,13 @@ def workflow_name(pipeline: Mapping[str, Any], run_id: str, number: int) -> str:
     return f"{pipeline['pipelineInfo']['name']}-{digits[:5]}"
 
 
-def waiting_pod(
-    run_id: str, workflow: str, trouble: Trouble, platform: Mapping[str, Any], service_account: str | None
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Manifest and status of a pod of the run that cannot start. No scheduler ever looks at it."""
-    executor = spec.platform_executors(platform).get(trouble.executor, {})
+def task_pod(run_id: str, workflow: str, label: str, image: str, platform: Mapping[str, Any]) -> dict[str, Any]:
+    """The pod of an executor, as far as anybody here looks at it. No scheduler ever does."""
+    executor = spec.platform_executors(platform).get(label, {})
     metadata = executor.get("podMetadata") or {}
-    number = int(hashlib.sha256(f"{workflow}/{trouble.executor}".encode()).hexdigest(), 16) % 10**10
-    pod_spec: dict[str, Any] = {
-        "schedulerName": "none",
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
-        "containers": [{"name": "main", "image": trouble.image}],
-    }
-    if service_account:
-        pod_spec["serviceAccountName"] = service_account
-    manifest = {
+    number = int(hashlib.sha256(f"{workflow}/{label}".encode()).hexdigest(), 16) % 10**10
+    context = {**SECURITY_CONTEXT, **(executor.get("securityContext") or {})}
+    return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
@@ -270,9 +278,25 @@ def waiting_pod(
                 "workflows.argoproj.io/completed": "false",
             },
         },
-        "spec": pod_spec,
+        "spec": {
+            "schedulerName": "none",
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": False,
+            "containers": [{"name": "main", "image": image, "securityContext": context}],
+        },
     }
+
+
+def waiting_pod(
+    run_id: str, workflow: str, trouble: Trouble, platform: Mapping[str, Any], service_account: str | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Manifest and status of a pod of the run that cannot start."""
+    manifest = task_pod(run_id, workflow, trouble.executor, trouble.image, platform)
+    pod_spec = manifest["spec"]
+    if service_account:
+        pod_spec["serviceAccountName"] = service_account
     if trouble.reason == UNSCHEDULABLE:
+        executor = spec.platform_executors(platform).get(trouble.executor, {})
         pod_spec["nodeSelector"] = executor.get("nodeSelector", {}).get("labels", {})
         condition = {"type": "PodScheduled", "status": "False", "reason": UNSCHEDULABLE, "message": trouble.message}
         return manifest, {"phase": "Pending", "conditions": [condition]}

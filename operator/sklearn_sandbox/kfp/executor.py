@@ -165,6 +165,7 @@ class Executor:
                 try:
                     values, trouble = await self._cluster.environment(namespace, pipeline, platform)
                     if trouble is None:
+                        await self._cluster.admit(namespace, workflow, pipeline, platform)
                         return values, await self._cluster.mounts(namespace, platform)
                     if trouble != shown:
                         account = execution["service_account"]

@@ -30,6 +30,13 @@ _HUGGING_FACE = {
     "HF_XET_HIGH_PERFORMANCE": "1",
     "HF_XET_NUM_CONCURRENT_RANGE_GETS": "8",
 }
+#: As KServe's Helm chart installs it (kserve.storage.containerSecurityContext); its plain manifests have none.
+_SECURITY_CONTEXT = {
+    "allowPrivilegeEscalation": False,
+    "privileged": False,
+    "runAsNonRoot": True,
+    "capabilities": {"drop": ["ALL"]},
+}
 _RESOURCES = {"requests": {"cpu": "100m", "memory": "100Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}}
 
 
@@ -67,6 +74,7 @@ def inject(pod: Json, uri: str, secrets: Sequence[Json]) -> Json:
         "args": [uri, names.MODEL_PATH],
         "env": list(environment.values()),
         "resources": copy.deepcopy(_RESOURCES),
+        "securityContext": copy.deepcopy(_SECURITY_CONTEXT),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [_mount(read_only=False)],
     }

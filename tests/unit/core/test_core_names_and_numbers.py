@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +42,22 @@ def test_no_folder_is_inside_another(model: str, uid: str, one: int, two: int, f
     assert (here == there) == ((one, first) == (two, second))
     assert here == there or not there.startswith(here)
     assert here.startswith(naming.version_root("s3://b/p", "ns", model, one, uid))
+
+
+segments = st.sampled_from(["production", "first", "second", "coffee", "v1", "v1-00000001", "model.joblib", ""])
+
+
+@given(st.lists(segments, max_size=4), *[st.sampled_from(["first", "second", "production", "coffee"])] * 4)
+def test_wherever_a_tenant_puts_its_artifacts_nothing_of_another_is_there(
+    chosen: list[str], ours: str, our_model: str, theirs: str, their_model: str
+) -> None:
+    """The operator reads, counts and deletes below this prefix with its own key; ``chosen`` is ``artifacts.uri``."""
+    uid, other = "00000001-0000-4000-8000-000000000000", "00000002-0000-4000-8000-000000000000"
+    hypothesis.assume(ours != theirs)
+    for store in ("s3://models", "s3://models/production"):
+        file = f"{naming.artifact_uri(store, theirs, their_model, 1, other, 1)}model.joblib"
+        root = naming.version_root("/".join(["s3://models", *chosen]), ours, our_model, 1, uid)
+        assert not file.startswith((f"{root}/", f"{root}-a"))
 
 
 @given(uids, st.integers(1, 9), st.integers(1, 9))

@@ -59,6 +59,12 @@ def test_train_only_has_none() -> None:
     assert serving.manifest(MODEL, spec, VERSION, settings.Settings()) is None
 
 
+def test_the_pod_has_a_seccomp_profile_where_kserve_passes_it_on() -> None:
+    """Without it no namespace of the level "restricted" lets the container in that fetches the model."""
+    assert predictor()["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}
+    assert "securityContext" not in predictor(deploymentMode="Knative"), "Knative refuses it"
+
+
 def test_it_names_the_version_and_its_bytes() -> None:
     made = predictor()
     assert made["labels"] == {naming.LABEL_VERSION: "digits-v1"}

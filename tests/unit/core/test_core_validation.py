@@ -176,6 +176,18 @@ def test_what_is_accepted(change: dict[str, Any]) -> None:
     accepted(change)
 
 
+@pytest.mark.parametrize("account", ["root", "default", "Trainer", "trainer.root", "trainer,root", "other/trainer"])
+def test_no_service_account_but_those_of_the_settings(account: str) -> None:
+    change = {"training": {"serviceAccountName": account}}
+    assert {problem.path for problem in refusal(change).problems} == {"spec.training.serviceAccountName"}
+    seen = observed.Observed(builders.model(api_cases.changed(builders.DIGITS, change)))
+    decided = plan.plan(seen, SETTINGS, builders.catalogue(), builders.NOW)
+    assert [type(action) for action in decided.actions] == [actions.Announce]
+    model = builders.model(api_cases.changed(builders.DIGITS, {"training": {"serviceAccountName": "trainer"}}))
+    with pytest.raises(validation.NotAccepted, match=r"allow \(none\)"):
+        validation.accept(model, settings.Settings(), builders.catalogue())
+
+
 # Names
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 
 from manual import recording, reference
 from sklearn_operator.runtime import settings
@@ -81,6 +82,31 @@ def test_the_picture_of_the_session_is_what_was_recorded() -> None:
     assert recording.PICTURE.read_text() == recording.picture(recording.CAST.read_text()), "run: make recording"
     typed = [line.text.removeprefix("$ ") for line in recording.shown(recording.CAST.read_text()) if line.typed]
     assert typed == list(recording.SESSION)
+
+
+def test_the_session_is_what_the_readme_teaches() -> None:
+    """Its manifest is the one on top of the README and the sample; its verbs are in the table of the README."""
+    readme = (reference.ROOT / "README.md").read_text()
+    said: dict[str, list[str]] = {}
+    for line in recording.shown(recording.CAST.read_text()):
+        if line.typed:
+            said[command := line.text.removeprefix("$ ")] = []
+        else:
+            said[command].append(line.text)
+    (first, manifest), *_ = said.items()
+    sample = reference.ROOT / "deploy" / "samples" / "digits.yaml"
+    assert f"cat {sample.relative_to(reference.ROOT)}" in first
+    shown = yaml.safe_load("\n".join(manifest))
+    on_top = yaml.safe_load(readme.partition("```yaml\n")[2].partition("```")[0])
+    assert shown == yaml.safe_load(sample.read_text()) == on_top
+    verbs = [re.match(r"kubectl (?:sklearn )?[a-z]+", command) for command in said]
+    for verb in (found[0] for found in verbs if found and found[0] != "kubectl apply"):
+        assert f"`{verb} " in readme, verb
+    files = {word for command in said for word in command.split() if word.startswith("deploy/")}
+    assert len(files) == 2 and all((reference.ROOT / name).is_file() for name in files)
+    figure = "accuracy=0.969"
+    assert figure in said["kubectl get skm"][1]
+    assert figure in (reference.ROOT / "docs" / "tutorials" / "digits.md").read_text(), "which the tests type"
 
 
 @pytest.mark.parametrize(

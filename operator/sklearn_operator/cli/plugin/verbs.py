@@ -1,6 +1,7 @@
 """The command line of ``kubectl sklearn``: wiring, and the words that a person reads.
 
-Invariant: exit status 0 means done, 1 means that it was not, and why is on stderr.
+Invariant: exit status 0 means done, 1 means that it was not, and why is on stderr. 2 is a plan that has changes, and
+nothing else: not a wrong command line either.
 """
 
 from __future__ import annotations
@@ -43,6 +44,10 @@ def root(
     context.obj = Kubectl(tuple(flags))
 
 
+class _Done(SystemExit):
+    """A verb has come to its end, with that status."""
+
+
 def _saying_why(verb: Callable[..., int | None]) -> Callable[..., None]:
     @functools.wraps(verb)
     def said(*arguments: Any, **options: Any) -> None:
@@ -50,8 +55,8 @@ def _saying_why(verb: Callable[..., int | None]) -> Callable[..., None]:
             status = verb(*arguments, **options)
         except Failed as failure:
             print(f"error: {failure}", file=sys.stderr)
-            raise typer.Exit(1) from None
-        raise typer.Exit(status or 0)
+            raise _Done(1) from None
+        raise _Done(status or 0)
 
     return said
 
@@ -177,7 +182,7 @@ def plan(
     file: Annotated[str, typer.Option("--file", "-f", help="Manifests; - for standard input.")],
     offline: Annotated[bool, typer.Option("--offline", help="Judge the manifest alone, without a cluster.")] = False,
 ) -> int:
-    """What an apply would do: what runs and why, and what changes. Exit status 0: nothing, 2: changes, 1: not valid."""
+    """What an apply would do: what runs and why, and what changes. Exit status 0: nothing, 2: changes, 1: an error."""
     from sklearn_operator.cli.plugin import planning
 
     status, lines = planning.report(_content(file), None if offline else context.obj)
@@ -187,4 +192,9 @@ def plan(
 
 def main() -> None:
     """Entry point of the console script."""
-    app(prog_name="kubectl sklearn")
+    try:
+        app(prog_name="kubectl sklearn")
+    except _Done:
+        raise
+    except SystemExit as refused:  # for a wrong command line the library ends with 2
+        raise SystemExit(1 if refused.code else 0) from None
