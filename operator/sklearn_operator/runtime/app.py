@@ -254,7 +254,12 @@ async def _work(
     finally:
         state.ready = False
         stop.set()
-        if not done & campaign:
+        if done & campaign:
+            # Somebody else acts. Nothing may be written any more: passes are not finished but broken off, before the
+            # connections that they use are closed.
+            await _ended(working, 0.1)
+            await _ended(working, 1.0)
+        else:
             # The last actions are taken under the Lease; it is given back as soon as there are none.
             await _ended(working, _LAST_ACTIONS)
             await _ended(campaign, 1.0)
