@@ -30,7 +30,10 @@ _DENIED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Expir
 
 
 class S3ArtifactStore:
-    """One bucket and prefix of any S3-compatible service. URIs are ``s3://bucket/key``."""
+    """One bucket and prefix of any S3-compatible service. URIs are ``s3://bucket/key``.
+
+    ``opened_by``: whose keys these are, for whoever has to correct them.
+    """
 
     def __init__(
         self,
@@ -40,11 +43,13 @@ class S3ArtifactStore:
         region: str | None = None,
         access_key_id: str | None = None,
         secret_access_key: str | None = None,
+        opened_by: str = "the operator's store credentials",
         timeout: timedelta = timedelta(seconds=10),
         fence: fencing.Fence = fencing.unfenced,
         meter: metering.Meter = metering.unmetered,
     ) -> None:
         self._fence = fence
+        self._opened_by = opened_by
         self._bucket = _split(uri)[0]
         self._meter = meter
         _check_endpoint(endpoint)
@@ -66,7 +71,7 @@ class S3ArtifactStore:
 
     async def read(self, uri: str) -> bytes | None:
         """The object's bytes; None when there is none. Larger than 4 MiB is refused: documents are small."""
-        with _translated(uri), self._measured("read") as call:
+        with self._translated(uri), self._measured("read") as call:
             try:
                 answer = await obstore.get_async(self._store, self._key(uri))
             except (exceptions.NotFoundError, FileNotFoundError):
@@ -79,17 +84,20 @@ class S3ArtifactStore:
 
     async def count(self, root: str) -> int:
         """How many objects lie under ``root`` and under ``root-a<n>``, the folders of later attempts."""
-        with _translated(root), self._measured("count"):
+        with self._translated(root), self._measured("count"):
             return sum([1 async for _ in self._keys(root)])
 
     async def delete(self, root: str) -> int:
         """Deletes them; returns how many there were. What is gone already counts as deleted."""
-        with _translated(root), self._measured("delete"):
+        with self._translated(root), self._measured("delete"):
             keys = [key async for key in self._keys(root)]
             for start in range(0, len(keys), _AT_ONCE):
                 self._fence()
                 await obstore.delete_async(self._store, keys[start : start + _AT_ONCE])
             return len(keys)
+
+    def _translated(self, what: str) -> _Translated:
+        return _Translated(what, self._opened_by)
 
     def _measured(self, operation: str) -> AbstractContextManager[metering.Call]:
         return metering.measured(self._meter, "s3", operation, _code)
@@ -166,11 +174,12 @@ def _check_endpoint(endpoint: str | None) -> None:
         raise errors.Rejected(f"store: endpoint {endpoint!r} is not of the form http://host:port")
 
 
-class _translated:
+class _Translated:
     """Turns obstore's exceptions into ours. Its messages can carry request headers, so none of them is repeated."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, opened_by: str) -> None:
         self._what = what
+        self._opened_by = opened_by
 
     def __enter__(self) -> None:
         return None
@@ -179,7 +188,7 @@ class _translated:
         if error is None or isinstance(error, (errors.BackendError, asyncio.CancelledError)):
             return
         if isinstance(error, (exceptions.BaseError, OSError, TimeoutError)):
-            raise errors.Transient(f"store: {self._what}: {_explained(error)}") from error
+            raise errors.Transient(f"store: {self._what}: {_explained(error, self._opened_by)}") from error
         if isinstance(error, (ValueError, TypeError)):
             raise errors.Rejected(f"store: {self._what!r} is no legal name of an object") from error
         # What panics in the client comes out under names of its bindings, partly not even as an Exception.
@@ -201,7 +210,7 @@ def _code(error: BaseException) -> str:
     return "timeout" if "kind: Timeout" in str(error) else metering.word(error)
 
 
-def _explained(error: BaseException) -> str:
+def _explained(error: BaseException, opened_by: str) -> str:
     """What went wrong in words of ours: a listing fails with a GenericError whose text alone tells."""
     text = str(error)
     found = re.search(r"<Code>(\w{1,64})</Code>", text)
@@ -209,7 +218,7 @@ def _explained(error: BaseException) -> str:
     status = re.search(r"status code: (\d{3})", text)
     refused = isinstance(error, (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError, PermissionError))
     if refused or code in _DENIED:
-        return f"access denied ({code or 'no particulars'}); check the operator's store credentials"
+        return f"access denied ({code or 'no particulars'}); check {opened_by}"
     if code == "NoSuchBucket" or isinstance(error, (exceptions.NotFoundError, FileNotFoundError)):
         return "the bucket does not exist; create it, or correct the operator's store URI"
     if code or status:

@@ -46,29 +46,31 @@ class Stores:
         self._meter = meter
         self._allowed = allowed
         self._client = client
-        self._clients: dict[tuple[str, Access], s3.S3ArtifactStore] = {}
+        self._clients: dict[tuple[str, str, Access], s3.S3ArtifactStore] = {}
 
     async def of(self, place: places.Place) -> ports.ArtifactStore:
         """Raises Transient where the Secret does not open anything: to mend it is enough."""
-        access = await self._opened(place) if place.secret else self._own
+        opened_by = _secret(place) if place.secret else "the operator's store credentials"
+        access = await self._opened(place, opened_by) if place.secret else self._own
         bucket = "/".join(place.uri.split("/")[:3])
-        known = self._clients.pop((bucket, access), None)
+        # Of two tenants with the same keys, neither is told the other's Secret.
+        known = self._clients.pop((bucket, opened_by, access), None)
         store = known or s3.S3ArtifactStore(
             bucket,
             endpoint=access.endpoint,
             region=access.region,
             access_key_id=access.access_key_id,
             secret_access_key=access.secret_access_key,
+            opened_by=opened_by,
             fence=self._fence,
             meter=self._meter,
         )
-        self._clients[bucket, access] = store
+        self._clients[bucket, opened_by, access] = store
         if len(self._clients) > _CLIENTS:
             del self._clients[next(iter(self._clients))]
         return store
 
-    async def _opened(self, place: places.Place) -> Access:
-        what = f"Secret {place.namespace}/{place.secret} (artifacts.credentialsSecret)"
+    async def _opened(self, place: places.Place, what: str) -> Access:
         raw = await self._client.get(kubernetes.SECRETS, place.namespace, str(place.secret))
         if raw is None:
             raise errors.Transient(f"store: {what} does not exist; create it with {' and '.join(_NEEDED)}")
@@ -81,6 +83,10 @@ class Stores:
             text = f"store: {what}: the operator's settings do not allow the host in its AWS_ENDPOINT_URL"
             raise errors.Transient(f"{text} (SKLEARN_OPERATOR_STORE_HOSTS)")
         return Access(endpoint, values.get("AWS_REGION") or None, *(values[key] for key in _NEEDED))
+
+
+def _secret(place: places.Place) -> str:
+    return f"Secret {place.namespace}/{place.secret} (artifacts.credentialsSecret)"
 
 
 def _decoded(data: Mapping[str, Any], what: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import Any, cast
 
@@ -88,3 +89,25 @@ async def test_clients_do_not_pile_up(opened: stores.Stores) -> None:
 
 def test_keys_are_not_shown() -> None:
     assert "quiet" not in repr(OWN)
+
+
+async def test_whose_keys_are_refused_is_told_and_never_another_tenants(cluster: Cluster) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        own = stores.Access(endpoint, "eu", "own", "quiet")
+        opened = stores.Stores(own, (), cast(kubernetes.KubernetesClient, cluster))
+        cluster.hold(KEYS | {"AWS_ENDPOINT_URL": endpoint})
+        cluster.objects["secrets", "team-b", "theirs"] = cluster.objects["secrets", "team-a", "mine"]
+        for namespace, secret, told in (
+            ("team-a", "mine", "check Secret team-a/mine "),
+            ("team-b", "theirs", "check Secret team-b/theirs "),
+            ("team-b", None, "check the operator's store credentials"),
+        ):
+            store = await opened.of(places.Place(namespace, "s3://team", secret))
+            with pytest.raises(errors.Transient, match=told):
+                await store.read("s3://team/result.json")
