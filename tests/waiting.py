@@ -1,6 +1,7 @@
 """Waiting for something to become true.
 
-Invariant: a test looks until it is so or the deadline has passed; it never sleeps for the sake of time.
+Invariant: a test looks until it is so or the deadline has passed; it never sleeps for the sake of time. A deadline that
+is no claim is a long one: several worlds may start on two processors at once.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_for(what: str, condition: Callable[[], T | None], seconds: float = 30.0, pause: float = 0.05) -> T:
+def wait_for(what: str, condition: Callable[[], T | None], seconds: float = 120.0, pause: float = 0.05) -> T:
     """The first truthy value of ``condition``; ``seconds`` is the longest wait, ``pause`` lies between two looks."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -24,7 +25,7 @@ def wait_for(what: str, condition: Callable[[], T | None], seconds: float = 30.0
 
 
 async def until(
-    what: str, condition: Callable[[], Awaitable[T | None]], seconds: float = 30.0, pause: float = 0.05
+    what: str, condition: Callable[[], Awaitable[T | None]], seconds: float = 120.0, pause: float = 0.05
 ) -> T:
     """The same for a question that is awaited."""
     deadline = time.monotonic() + seconds
