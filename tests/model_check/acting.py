@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass, field
 
+from model_check import normal, revisions
 from model_check import world as worlds
 from model_check.world import Model, Run, Service, Version, World
 from sklearn_operator.core import actions, naming, observed
@@ -53,7 +54,7 @@ class Pass:
                 self._report(plan.status)
         except Aborted:
             pass
-        return worlds.canonical(self.world)
+        return normal.canonical(self.world)
 
     def meanwhile(self, world: World) -> Pass:
         """The same pass after something happened."""
@@ -65,7 +66,7 @@ class Pass:
         """``answer``: lost, and the run comes later; or refused, for a while, before it was taken."""
         with contextlib.suppress(Aborted):
             self._submit(action, answer)
-        return worlds.canonical(self.world)
+        return normal.canonical(self.world)
 
     def _act(self, action: actions.Action) -> None:
         match action:
@@ -196,6 +197,9 @@ class Pass:
         made = service if service is not None else Service("")
         manifest = worlds.written(action.manifest)
         self.world = self.world._replace(service=made._replace(manifest=manifest, fresh=True, edited=False))
+        if (asked := revisions.wanted(manifest)) is not None:
+            number = naming.number(worlds.NAME, asked.version)
+            self.world = self.world._replace(given=revisions.given(self.world.given, number, asked.percent))
 
     def _report(self, status: observed.Json) -> None:
         if self.world.model is None or self.world.model != self.model:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from model_check import acting, faults, rules, sight, surroundings
+from model_check import acting, faults, normal, rules, sight, surroundings
 from model_check import world as worlds
 from model_check.acting import Pass
 from model_check.surroundings import Step
@@ -97,8 +97,11 @@ class Walk:
 
     def shares(self) -> set[int]:
         """All weights that KServe was seen to report of a candidate, 0 where there was none."""
-        said = {node.world.service.said for node in self._nodes if node.world.service is not None}
-        return {one.candidate[2] if one.candidate is not None else 0 for one in said if one is not None}
+        services = {node.world.service for node in self._nodes if node.world.service is not None}
+        said = {one.said for one in services if one.said is not None}
+        seen = {one.candidate[2] if one.candidate is not None else 0 for one in said}
+        sharing = [one.component for one in services if one.component and surroundings.share(one) is not None]
+        return seen | {row.percent for one in sharing for row in one.rows if row.newest}
 
     def _first(self) -> World:
         world = World(worlds.Model(self._stage.spec), sick=self._stage.sick)
@@ -106,7 +109,7 @@ class Walk:
             seen, after = sight.observe(world)
             following = Pass(after, after).end(self._plan(seen))
             if following == world:
-                following = next((worlds.canonical(step.world) for step in surroundings.steps(world)), world)
+                following = next((normal.canonical(step.world) for step in surroundings.steps(world)), world)
             if following == world:
                 break
             world = following
@@ -134,7 +137,7 @@ class Walk:
         timers: list[int] = []
         systems: list[int] = []
         for step in surroundings.steps(node.world):
-            reached = self._reach(worlds.canonical(step.world), place, (step.label,), self._layer)
+            reached = self._reach(normal.canonical(step.world), place, (step.label,), self._layer)
             (timers if step.timer else systems).append(reached)
             node.follows.append(reached)
             if step.silent:
@@ -142,7 +145,7 @@ class Walk:
         node.ahead = next((one for one in (passed, *systems, *timers) if one != place), place)
         node.behind = next((one for one in (*systems, passed, *timers) if one != place), place)
         for step in faults.events(node.world, self._stage.menu) if left else ():
-            self._reach(worlds.canonical(step.world), place, (step.label,), self._next)
+            self._reach(normal.canonical(step.world), place, (step.label,), self._next)
 
     def _let_go(self, place: int, node: _Node) -> int:
         """Without a model, the operator takes its finalizer off what the garbage collector deletes."""
@@ -150,7 +153,7 @@ class Walk:
         for version in world.versions:
             world = acting.release(world, version.name) if version.leaving else world
         node.idle = node.asleep = world == node.world
-        reached = self._reach(worlds.canonical(world), place, ("the operator lets go",), self._layer)
+        reached = self._reach(normal.canonical(world), place, ("the operator lets go",), self._layer)
         node.follows.append(reached)
         return reached
 
@@ -182,7 +185,7 @@ class Walk:
             for step in faults.events(begun.world, self._stage.menu - {"die"}):
                 yield Step(_before(plan, count, step.label), begun.meanwhile(step.world).end(plan, count)), True
             if count and "die" in self._stage.menu:
-                dead = worlds.canonical(acting.reborn(begun.world))
+                dead = normal.canonical(acting.reborn(begun.world))
                 yield Step(_before(plan, count, "the operator dies"), dead), True
             action = plan.actions[count] if count < len(plan.actions) else None
             if isinstance(action, actions.SubmitRun):

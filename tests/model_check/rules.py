@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from model_check import sight, specs, surroundings
+from model_check import revisions, sight, specs, surroundings
 from model_check import world as worlds
 from model_check.world import Model, Version, World
 from sklearn_operator.core import actions, observed
@@ -25,8 +25,8 @@ def of_state(world: World) -> Iterator[str]:
     service = world.service
     if service is None:
         return
-    carried = [one.version for one in surroundings.wanted(service)]
-    if len(carried) > 2 or len(set(carried)) != len(carried):
+    carried, revision = surroundings.carried(service.manifest), revisions.wanted(service.manifest)
+    if len(carried) > 2 or (revision is None and len(set(carried)) != len(carried)):
         yield f"the InferenceService asks for {carried}: one version, and one candidate, are all there may be"
     if service.leaving:
         return
@@ -37,13 +37,20 @@ def of_state(world: World) -> Iterator[str]:
     route = service.route
     if route is not None and route.weight < 100 and world.deployment(route.stable) is None:
         yield f"requests go to {route.stable}, which is gone"
+    most = dict(world.given)
+    for name, percent in revisions.requests(world, service):
+        version = world.version(name)
+        if version is None:
+            yield f"requests go to {name or 'a revision'}, which is gone"
+        elif percent > most.get(version.number, 0):
+            yield f"{percent} % of the requests go to {name}, which was given {most.get(version.number, 0)} %"
 
 
 def of_plan(world: World, seen: observed.Observed, plan: Plan) -> Iterator[str]:
     """Told of what is about to be done and said."""
     assert world.model is not None
     recorded = {one.name: worlds.read(one.status) for one in world.versions}
-    asked = {one.version for one in surroundings.wanted(world.service)} if world.service is not None else set()
+    asked = {*surroundings.carried(world.service.manifest)} if world.service is not None else set()
     for action in plan.actions:
         match action:
             case actions.ReportVersion():
@@ -54,6 +61,7 @@ def of_plan(world: World, seen: observed.Observed, plan: Plan) -> Iterator[str]:
             case actions.ApplyInferenceService():
                 yield from _carried(world, world.model, action, recorded)
                 yield from _stepped(world, world.model, action, recorded)
+                yield from _shared(world, action)
                 asked = set(_labels(action))
             case actions.DeleteVersion() if not world.model.deleting:
                 if action.name in {*asked, _answering(world), specs.pinned(world.model.spec)}:
@@ -66,7 +74,8 @@ def of_plan(world: World, seen: observed.Observed, plan: Plan) -> Iterator[str]:
     if told and plan.status is None and all(isinstance(action, actions.Announce) for action in plan.actions):
         yield "something is announced and nothing recorded, so that it is announced again with every look"
     said = (plan.status or {}).get("servingVersion")
-    if said is not None and said not in sight.ready_versions(world):
+    up = {one.version for one in world.deployments if one.up}  # a revision that was ready may have no pod
+    if said is not None and said not in {*sight.ready_versions(world), *up}:
         yield f"the status says that {said} answers, and no pod of it is ready"
     if plan.status is not None and not world.model.deleting:
         yield from _told(seen.model, plan.status)
@@ -114,16 +123,21 @@ def _stepped(
     service, taking = world.service, _labels(action)[0]
     if service is None or "steps" not in model.spec.split() or recorded[taking].get("servedAt"):
         return
-    stable = surroundings.wanted(service)[0].version
+    stable = surroundings.carried(service.manifest)[0]
     known = worlds.read(model.status).get("servingVersion") == _answering(world) == stable
     if taking != stable and known and surroundings.share(service) != (taking, 100):
         yield f"{taking} takes over from {stable}, and its steps are not over"
 
 
-def _labels(action: actions.ApplyInferenceService) -> list[str]:
-    asked = action.manifest["spec"]
-    parts = (asked["predictor"], *(one["predictor"] for one in asked.get("canary") or ()))
-    return [next(iter(part["labels"].values())) for part in parts]
+def _shared(world: World, action: actions.ApplyInferenceService) -> Iterator[str]:
+    """In Knative mode a share goes to whichever revision was ready last."""
+    asked, ready = revisions.wanted(worlds.written(action.manifest)), revisions.newest_ready(world)
+    if asked is not None and asked.percent and ready is not None and ready.version != asked.version:
+        yield f"{asked.version} is given {asked.percent} % before it is ready, and {ready.version} would get them"
+
+
+def _labels(action: actions.ApplyInferenceService) -> tuple[str, ...]:
+    return surroundings.carried(worlds.written(action.manifest))
 
 
 def of_rest(world: World) -> Iterator[str]:
@@ -168,6 +182,9 @@ def _status(world: World, model: Model, status: dict[str, Any]) -> Iterator[str]
 def _answering(world: World) -> str | None:
     """Whose pods answer; those that stay of a version that never proved itself do not count."""
     service = world.service
+    if service is not None and revisions.wanted(service.manifest) is not None:
+        found = revisions.answering(world, service)
+        return found.version if found is not None and world.illness(found.version) != "wrong" else None
     stable = world.deployment(surroundings.wanted(service)[0].name) if service is not None else None
     if stable is None or service is None or service.route is None:
         return None
@@ -246,7 +263,7 @@ def _trained(world: World, model: Model) -> Iterator[str]:
 
 def _hopeless(world: World, model: Model) -> Iterator[str]:
     """What did not come up in time gives way to what served before."""
-    asked = {one.version for one in surroundings.wanted(world.service)} if world.service is not None else set()
+    asked = surroundings.carried(world.service.manifest) if world.service is not None else ()
     served = [one.name for one in _good(world) if worlds.read(one.status).get("servedAt") and not _given_up(one, model)]
     for one in _good(world):
         waiting = one.name in asked and not worlds.read(one.status).get("servedAt")
@@ -259,7 +276,7 @@ def _bounded(world: World, model: Model, status: dict[str, Any]) -> Iterator[str
     limit = 1 if "short" in model.spec.split() else 2
     needed = {status.get("servingVersion"), status.get("candidateVersion"), specs.pinned(model.spec)}
     if world.service is not None:
-        needed |= {one.version for one in surroundings.wanted(world.service)}
+        needed |= {*surroundings.carried(world.service.manifest)}
     served = [one for one in world.versions if worlds.read(one.status).get("servedAt")]
     needed |= {one.name for one in (*served[-1:], *world.versions[-1:])} | {*sight.ready_versions(world)}
     removable = [one.name for one in world.versions if one.name not in needed]

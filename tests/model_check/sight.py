@@ -10,14 +10,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from model_check import specs
+from model_check import revisions, specs
 from model_check import world as worlds
 from model_check.world import LONG_AGO, NOW, Deployment, Memory, Run, Service, Version, World
 from sklearn_operator.core import inquiry, naming, observed, ownership, serving, times
 from sklearn_operator.core.settings import Settings
 
 KEY = observed.ModelKey("default", worlds.NAME)
-SETTINGS = Settings(standard_canary=True)
+SETTINGS = Settings(standard_canary=True, knative=True)
 SILENT = "the pipeline server does not answer"
 _BEGAN = NOW - timedelta(seconds=60)
 
@@ -31,7 +31,7 @@ def observe(world: World) -> tuple[observed.Observed, World]:
     stable, share = _of_service(world, service)
     memory = _trusting(world, service, stable)
     asked = _questions(world._replace(memory=memory), model, versions, service, stable, share)
-    memory, error = _probed(world, memory, stable) if asked.probe is not None else (memory, None)
+    memory, error = _probed(world, memory, stable, _reached(world)) if asked.probe is not None else (memory, None)
     candidate_error = None
     if asked.share is not None and asked.share.probe is not None and share is not None and share.pods == "ready":
         memory, candidate_error = _probed(world, memory, share)
@@ -89,9 +89,8 @@ def _questions(
 
 def _of_service(world: World, service: Any) -> tuple[Deployment | None, Deployment | None]:
     by_name = {one.name: one for one in world.deployments}
-    share = serving.share_of(service)
-    stable = by_name.get(serving.workload(worlds.NAME, serving.predictor_name(service)))
-    return stable, by_name.get(serving.workload(worlds.NAME, share.name)) if share is not None else None
+    stable = by_name.get(serving.deployment_name(service, worlds.NAME))
+    return stable, by_name.get(serving.canary_deployment_name(service, worlds.NAME) or "")
 
 
 @functools.cache
@@ -202,6 +201,8 @@ def _fields(value: Any) -> dict[str, Any]:
 
 
 def _status(service: Service) -> dict[str, Any]:
+    if service.component is not None:
+        return revisions.status(service.component)
     if service.said is None:
         return {}
     states = {"PredictorReady": service.said.ready, "IngressReady": True, "Ready": service.said.ready}
@@ -222,6 +223,7 @@ def _deployment(one: Deployment | None) -> dict[str, Any] | None:
         return None
     old = int(bool(one.old))
     counts = {
+        "idle": {"replicas": 0, "updatedReplicas": 0, "availableReplicas": 0},
         "unseen": {"replicas": old, "updatedReplicas": old, "availableReplicas": old},
         "ready": {"replicas": 1, "updatedReplicas": 1, "availableReplicas": 1},
     }.get(one.pods, {"replicas": 1 + old, "updatedReplicas": 1, "availableReplicas": old})
@@ -253,10 +255,22 @@ def _trusting(world: World, service: Any, stable: Deployment | None) -> Memory:
     return world.memory
 
 
-def _probed(world: World, memory: Memory, asked: Deployment | None) -> tuple[Memory, str | None]:
+def _reached(world: World) -> frozenset[str] | None:
+    """In Knative mode, who answers at the model's address if asked often enough; elsewhere the stable version does."""
+    service = world.service
+    if service is None or service.component is None:
+        return None
+    return frozenset(version for version, _ in revisions.requests(world, service)) & {*ready_versions(world)}
+
+
+def _probed(
+    world: World, memory: Memory, asked: Deployment | None, reached: frozenset[str] | None = None
+) -> tuple[Memory, str | None]:
     if world.silent:
         return memory, SILENT
     assert asked is not None
+    if reached is not None and asked.version not in reached:
+        return memory, "it does not answer"
     if world.illness(asked.version) == "wrong":
         return memory, "it answers something else"
     return _remember(memory, asked), None

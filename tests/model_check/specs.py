@@ -23,6 +23,7 @@ _WORDS: dict[str, dict[str, Any]] = {
     "A": {},
     "B": {"model": {"estimator": {"class": "sklearn.svm.SVC", "params": {"gamma": 0.002}}}},
     "wrong": {"model": {"estimator": {"class": "sklearn.svm.SVX"}}},
+    "knative": {"serving": {"deploymentMode": "Knative"}},
     "env": {"serving": {"env": [{"name": "MODE", "value": "new"}]}},
     "unserved": {"serving": None},
     "ungated": {"evaluation": None},
@@ -45,7 +46,8 @@ def raw(name: str) -> dict[str, Any]:
     spec = copy.deepcopy(_BASE)
     for word in name.split():
         for field, value in _WORDS[word].items():
-            spec[field] = spec.get(field, {}) | value if field == "rollout" else value
+            merged = field in ("rollout", "serving") and value is not None
+            spec[field] = (spec.get(field) or {}) | value if merged else value
     return {field: value for field, value in spec.items() if value is not None}
 
 

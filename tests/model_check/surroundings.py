@@ -10,6 +10,7 @@ import functools
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from model_check import revisions
 from model_check import world as worlds
 from model_check.world import Deployment, Route, Run, Said, Service, Thing, World
 from sklearn_operator.core import serving
@@ -64,6 +65,9 @@ def _kserve(world: World, service: Service) -> Iterator[Step]:
     if service.leaving:
         yield Step("the InferenceService goes", world._replace(service=None, deployments=()))
         return
+    if (revision := revisions.wanted(service.manifest)) is not None:
+        yield from (Step(*step) for step in revisions.steps(world, service, revision))
+        return
     asked = wanted(service)
     there = {one.name: one for one in world.deployments}
     if {Wanted(one.name, one.template, one.version) for one in world.deployments} != set(asked):
@@ -92,6 +96,13 @@ def _wanted(manifest: str) -> tuple[Wanted, ...]:
 def wanted(service: Service) -> tuple[Wanted, ...]:
     """The stable Deployment first, then the candidate's."""
     return _wanted(service.manifest)
+
+
+@functools.cache
+def carried(manifest: str) -> tuple[str, ...]:
+    """The versions that an InferenceService asks for, the stable one first, then the candidate."""
+    revision = revisions.wanted(manifest)
+    return revisions.carried(revision) if revision is not None else tuple(one.version for one in _wanted(manifest))
 
 
 def share(service: Service) -> tuple[str, int] | None:
@@ -166,8 +177,10 @@ def _deadlines(world: World) -> Iterator[Step]:
 
 def _late(world: World, service: Service) -> bool:
     """Whether anything of it is still to come."""
+    if any(world.illness(one.version) == "wrong" for one in world.deployments):
+        return True
+    if (revision := revisions.wanted(service.manifest)) is not None:
+        return revisions.late(world, service, revision)
     there = {one.name: one for one in world.deployments}
     up = {Wanted(one.name, one.template, one.version) for one in world.deployments if one.pods == "ready"}
-    if up != set(wanted(service)) or any(world.illness(one.version) == "wrong" for one in world.deployments):
-        return True
-    return (service.route, service.said) != _reported(service, there)
+    return up != set(wanted(service)) or (service.route, service.said) != _reported(service, there)

@@ -30,9 +30,10 @@ def test_everything_leads_back_to_rest_and_breaks_no_rule_on_the_way(stage: expl
     assert covered.rests and covered.longest < explorer.CALM
 
 
-def test_a_rollout_in_steps_is_walked_to_its_end() -> None:
+@pytest.mark.parametrize("spec", ["A steps", "A knative steps"])
+def test_a_rollout_in_steps_is_walked_to_its_end(spec: str) -> None:
     """Else a stage could be right because nothing happens in it."""
-    walk = explorer.Walk(explorer.Stage("a rollout", "A steps", frozenset({"B"}), 1))
+    walk = explorer.Walk(explorer.Stage("a rollout", spec, frozenset({"B"}), 1))
     walk.run()
     shares = walk.shares()
     assert {0, 10, 50, 100} <= shares

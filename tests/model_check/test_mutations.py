@@ -10,7 +10,19 @@ import pytest
 
 from model_check import explorer, swift
 from model_check.world import LONG_AGO
-from sklearn_operator.core import attempts, canary, cleanup, conditions, drafts, gates, plan, report, rollout, versions
+from sklearn_operator.core import (
+    attempts,
+    canary,
+    cleanup,
+    conditions,
+    drafts,
+    gates,
+    plan,
+    report,
+    rollout,
+    serving,
+    versions,
+)
 
 Mutation = tuple[Any, str, Any]
 
@@ -34,9 +46,25 @@ def _nobody_waits(_: report.Situation) -> conditions.Condition:
     return conditions.Condition("AwaitingApproval", "False", "Approved", "no version waits")
 
 
+def _a_share_at_once(_seen: Any, _spec: Any, target: Any, weights: Any) -> serving.Share:
+    return serving.Share(target.name, "", weights[0])
+
+
 MUTATIONS: dict[str, tuple[Mutation, str, str, str]] = {
     "nothing to go back to": ((rollout, "fallback", lambda *_: None), "A steps", "B sick", "is not put back"),
     "at once instead of in steps": ((canary, "beside", lambda *_: None), "A steps", "B", "its steps are not over"),
+    "a share before the revision is ready": (
+        (canary, "_first", _a_share_at_once),
+        "A knative steps",
+        "B",
+        "before it is ready",
+    ),
+    "whole from the last step on, on Knative": (
+        (canary, "_ALL", 50),
+        "A knative steps",
+        "B",
+        "its steps are not over",
+    ),
     "whole from the last step on": ((canary, "_ALL", 50), "A steps", "B", "its steps are not over"),
     "an absent run is believed": (
         (attempts, "submission_settles_at", lambda *_: LONG_AGO),

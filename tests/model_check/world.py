@@ -72,13 +72,17 @@ class Thing(NamedTuple):
 
 
 class Deployment(NamedTuple):
-    """``pods`` of its template: unseen (by its controller), starting, ready, crashed; ``old``: whose still run."""
+    """``pods`` of its template: unseen (by its controller), starting, ready, crashed; ``old``: whose still run.
+
+    In Knative mode that of a revision: ``up`` once it was ready, and idle where it gets no requests.
+    """
 
     name: str
     template: str
     version: str
     pods: str = "unseen"
     old: str = ""
+    up: bool = False
 
 
 class Route(NamedTuple):
@@ -96,8 +100,39 @@ class Said(NamedTuple):
     candidate: tuple[str, bool, int] | None = None
 
 
+class Asked(NamedTuple):
+    """What KServe asks of Knative: so much for the newest ready revision, and the ``rest`` for that one."""
+
+    percent: int
+    rest: str = ""
+
+
+class Row(NamedTuple):
+    """Of Knative's route; ``newest``: it is for whichever revision is the newest ready one."""
+
+    revision: str
+    newest: bool
+    percent: int
+
+
+class Component(NamedTuple):
+    """What KServe reports of the predictor in Knative mode: the newest revision, the newest ready one, the last one
+    that had everything and the one before it, and the route.
+    """
+
+    ready: bool = False
+    created: str = ""
+    latest: str = ""
+    rolled: str = ""
+    previous: str = ""
+    rows: tuple[Row, ...] = ()
+
+
 class Service(NamedTuple):
-    """An InferenceService. ``fresh``: the rollout deadline is not over. ``edited``: somebody wrote into our fields."""
+    """An InferenceService. ``fresh``: the rollout deadline is not over. ``edited``: somebody wrote into our fields.
+
+    ``route`` and ``said`` in Standard mode; ``asked``, ``rows`` and ``component`` in Knative mode.
+    """
 
     manifest: str
     fresh: bool = True
@@ -105,6 +140,9 @@ class Service(NamedTuple):
     leaving: bool = False
     route: Route | None = None
     said: Said | None = None
+    asked: Asked | None = None
+    rows: tuple[Row, ...] = ()
+    component: Component | None = None
 
 
 class Memory(NamedTuple):
@@ -130,7 +168,8 @@ class World(NamedTuple):
     """``settling``: versions of which an unseen run may still be on its way. ``ill``: (version, how), for good.
 
     ``sick``: no pod that is new comes up. ``silent``: the pipeline server and the store do not answer. ``highest`` and
-    ``keys``: every number and every trigger key ever used, for the rules alone.
+    ``keys``: every number and every trigger key ever used; ``given``: the largest share that each version was given in
+    Knative mode. These are for the rules alone.
     """
 
     model: Model | None
@@ -146,6 +185,7 @@ class World(NamedTuple):
     silent: bool = False
     highest: int = 0
     keys: tuple[str, ...] = ()
+    given: tuple[tuple[int, int], ...] = ()
 
     def version(self, name: str) -> Version | None:
         return next((one for one in self.versions if one.name == name), None)
@@ -186,24 +226,6 @@ def without_run(world: World, gone: Run) -> World:
 def _put(things: tuple[T, ...], changed: T, key: Callable[[T], Any]) -> tuple[T, ...]:
     rest: list[T] = [one for one in things if key(one) != key(changed)]
     return tuple(sorted([*rest, changed], key=key))
-
-
-def canonical(world: World) -> World:
-    """Without the memories that can make no difference any more."""
-    open_ = {one.number: attempt_of(one.status) for one in world.versions if not finished(one.status)}
-    alive = {(one.version, one.attempt) for one in world.runs if one.seen and not one.over}
-    names = {one.name for one in world.deployments}
-    unseen = {n for n in open_ if not recorded(_of(world, n).status)}
-    memory = Memory(
-        tuple(sorted(one for one in set(world.memory.unsubmitted) if open_.get(one[0]) == one[1])),
-        tuple(sorted(one for one in set(world.memory.ending) if one[:2] in alive)),
-        None if world.memory.proven is None else tuple(one for one in world.memory.proven if one[0] in names),
-    )
-    return world._replace(memory=memory, settling=tuple(sorted(unseen & set(world.settling))))
-
-
-def _of(world: World, number: int) -> Version:
-    return next(one for one in world.versions if one.number == number)
 
 
 def uid_of(number: int) -> str:
