@@ -62,8 +62,8 @@ def _renamed(service: Service, new: dict[str, str]) -> Service:
     if asked is not None:
         asked = asked._replace(rest=new[asked.rest])
     if said is not None:
-        names = (new[name] for name in (said.created, said.latest, said.rolled, said.previous))
-        said = Component(said.ready, *names, rows(said.rows))
+        said = said._replace(created=new[said.created], latest=new[said.latest], rows=rows(said.rows))
+        said = said._replace(rolled=new[said.rolled], previous=new[said.previous])
     return service._replace(asked=asked, rows=rows(service.rows), component=said)
 
 
