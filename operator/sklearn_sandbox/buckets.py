@@ -13,13 +13,12 @@ from urllib.parse import urlsplit
 
 from sklearn_sandbox import errors
 
-EMPTY = hashlib.sha256(b"").hexdigest()
 ALREADY_THERE = 409
 
 
 def ensure(endpoint: str, region: str, access_key: str, secret_key: str, bucket: str, now: dt.datetime) -> None:
     host = urlsplit(endpoint).netloc
-    headers = signed_headers(host, region, access_key, secret_key, bucket, now)
+    headers = signed_headers(host, region, access_key, secret_key, f"/{bucket}", now)
     connection = http.client.HTTPConnection(host, timeout=10)
     try:
         connection.request("PUT", f"/{bucket}", headers=headers)
@@ -32,15 +31,23 @@ def ensure(endpoint: str, region: str, access_key: str, secret_key: str, bucket:
 
 
 def signed_headers(
-    host: str, region: str, access_key: str, secret_key: str, bucket: str, now: dt.datetime
+    host: str,
+    region: str,
+    access_key: str,
+    secret_key: str,
+    path: str,
+    now: dt.datetime,
+    query: str = "",
+    body: bytes = b"",
 ) -> dict[str, str]:
-    """AWS Signature Version 4 of `PUT /<bucket>` without a body."""
+    """AWS Signature Version 4 of a PUT; ``query`` with its names in their order."""
+    digest = hashlib.sha256(body).hexdigest()
     moment = now.astimezone(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
     scope = f"{moment[:8]}/{region}/s3/aws4_request"
-    headers = {"host": host, "x-amz-content-sha256": EMPTY, "x-amz-date": moment}
+    headers = {"host": host, "x-amz-content-sha256": digest, "x-amz-date": moment}
     names = ";".join(headers)
     lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
-    request = f"PUT\n/{bucket}\n\n{lines}\n{names}\n{EMPTY}"
+    request = f"PUT\n{path}\n{query}\n{lines}\n{names}\n{digest}"
     text = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
     key = f"AWS4{secret_key}".encode()
     for part in scope.split("/"):

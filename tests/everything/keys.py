@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import hmac
 import http.client
 import json
 import os
@@ -17,7 +16,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from sklearn_sandbox import services, state
+from sklearn_sandbox import buckets, services, state
 
 _API = "/minio/admin/v3"
 
@@ -52,32 +51,15 @@ def _sealed(content: bytes, password: str) -> bytes:
 
 
 def _call(sandbox: state.Sandbox, verb: str, query: Mapping[str, str], body: bytes) -> None:
-    connection = http.client.HTTPConnection(urllib.parse.urlsplit(sandbox.store_endpoint).netloc, timeout=30)
+    host = urllib.parse.urlsplit(sandbox.store_endpoint).netloc
+    connection = http.client.HTTPConnection(host, timeout=30)
     path, text = f"{_API}/{verb}", urllib.parse.urlencode(sorted(query.items()))
     try:
-        connection.request("PUT", f"{path}?{text}", body, _signed(sandbox, path, text, body))
+        keys = (sandbox.access_key, sandbox.secret_key)
+        headers = buckets.signed_headers(host, services.REGION, *keys, path, dt.datetime.now(dt.UTC), text, body)
+        connection.request("PUT", f"{path}?{text}", body, headers)
         answer = connection.getresponse()
         said = answer.read().decode(errors="replace")
     finally:
         connection.close()
     assert answer.status == 200, f"{verb}: {answer.status} {said}"
-
-
-def _signed(sandbox: state.Sandbox, path: str, query: str, body: bytes) -> dict[str, str]:
-    """AWS Signature Version 4."""
-    moment = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
-    scope = f"{moment[:8]}/{services.REGION}/s3/aws4_request"
-    digest = hashlib.sha256(body).hexdigest()
-    host = urllib.parse.urlsplit(sandbox.store_endpoint).netloc
-    headers = {"host": host, "x-amz-content-sha256": digest, "x-amz-date": moment}
-    lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
-    request = f"PUT\n{path}\n{query}\n{lines}\n{';'.join(headers)}\n{digest}"
-    text = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
-    key = f"AWS4{sandbox.secret_key}".encode()
-    for part in scope.split("/"):
-        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-    signature = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
-    credential = f"Credential={sandbox.access_key}/{scope}"
-    return headers | {
-        "Authorization": f"AWS4-HMAC-SHA256 {credential}, SignedHeaders={';'.join(headers)}, Signature={signature}"
-    }
