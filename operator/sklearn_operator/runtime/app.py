@@ -255,8 +255,8 @@ async def _work(
         state.ready = False
         stop.set()
         if done & campaign:
-            # Somebody else acts. Nothing may be written any more: passes are not finished but broken off, before the
-            # connections that they use are closed.
+            # Somebody else acts. Nothing may be written any more: after the first call passes would be finished, so the
+            # second breaks them off, before the connections that they use are closed.
             await _ended(working, 0.1)
             await _ended(working, 1.0)
         else:
