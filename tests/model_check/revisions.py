@@ -7,6 +7,7 @@ Knative gives requests only to revisions that were ready once; without a share t
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -36,6 +37,12 @@ def wanted(manifest: str) -> Wanted | None:
         return None
     percent, version = predictor.pop("canaryTrafficPercent", None), next(iter(predictor["labels"].values()))
     return Wanted(worlds.written([notes, predictor]), version, percent, notes.get(_BESIDE, ""))
+
+
+def annotations(template: str) -> dict[str, str]:
+    """Of a revision; of another mode's template there are none that matter."""
+    found, _ = json.JSONDecoder().raw_decode(template)  # somebody may have edited it
+    return dict(found[0]) if isinstance(found, list) else {}
 
 
 def carried(asked: Wanted) -> tuple[str, ...]:

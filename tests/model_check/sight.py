@@ -227,10 +227,10 @@ def _deployment(one: Deployment | None) -> dict[str, Any] | None:
         "unseen": {"replicas": old, "updatedReplicas": old, "availableReplicas": old},
         "ready": {"replicas": 1, "updatedReplicas": 1, "availableReplicas": 1},
     }.get(one.pods, {"replicas": 1 + old, "updatedReplicas": 1, "availableReplicas": old})
-    labels = {naming.LABEL_VERSION: one.version}
+    about = {"labels": {naming.LABEL_VERSION: one.version}, "annotations": revisions.annotations(one.template)}
     return {
         "metadata": {"uid": one.name, "generation": 2},
-        "spec": {"template": {"metadata": {"labels": labels}, "spec": one.template}},
+        "spec": {"template": {"metadata": about, "spec": one.template}},
         "status": {**counts, "observedGeneration": 1 if one.pods == "unseen" else 2},
     }
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sklearn_operator import api
-from sklearn_operator.core import inquiry, naming, report, rollout, serving, settings, training, versions
+from sklearn_operator.core import inquiry, knative, naming, report, rollout, serving, settings, training, versions
 from sklearn_operator.core import observed as facts
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -221,9 +221,13 @@ def _serving(words: Mapping[str, Any] | None, model: Any, known: Mapping[str, An
         service["metadata"]["ownerReferences"] = []
     label = words.get("template", name)
     replicas = {"replicas": 1, "updatedReplicas": 1, "availableReplicas": 1, "observedGeneration": 1}
+    about: dict[str, Any] = {"labels": {naming.LABEL_VERSION: label}}
+    if "turn" in words:
+        service["metadata"]["annotations"][knative.TURN] = str(words["turn"])
+        about["annotations"] = {knative.TURN: str(words.get("turn_of_pods", words["turn"]))}
     deployment = {
         "metadata": {"uid": "d", "generation": 1},
-        "spec": {"template": {"metadata": {"labels": {naming.LABEL_VERSION: label}}}},
+        "spec": {"template": {"metadata": about}},
         "status": replicas if done or "template" in words else {"replicas": 1, "observedGeneration": 1},
     }
     if words.get("no_pod"):

@@ -89,7 +89,7 @@ def _desired(
     """A predictor keeps its name for as long as it can: clients inside the cluster know its Service by it."""
     live = seen.serving.service
     if spec.serving is not None and spec.serving.deployment_mode == knative.MODE:
-        return _revision(seen, spec, target, settings, move)
+        return knative.numbered(_revision(seen, spec, target, settings, move), live)
     name, share = serving.predictor_name(live), serving.share_of(live)
     if move is not None and move.share is not None:
         return serving.manifest(seen.model, spec, move.stable, settings, name, (target, move.share))
@@ -213,7 +213,7 @@ def stamp(
     stamped = []
     for version in known:
         said = version_report.says(version, "Served")
-        if version.name == answering and (said == "False" or not version.status.get("servedAt")):
+        if version.name == answering and (said != "True" or not version.status.get("servedAt")):
             version = draft.report(version, version_report.served(version, draft.now))
         elif version.name != answering and said == "True":
             text = f"{answering} answers requests" if answering else "spec.serving was removed"

@@ -4,24 +4,27 @@ The predictor carries the candidate, and ``canaryTrafficPercent`` its share; the
 everything. Which version that is, an annotation of ours tells: KServe hands annotations on to the pods, so it changes
 together with the version or not at all.
 
-Invariant: a share is always set while a revision is not ready. Without one all requests go to the newest revision that
-is ready, which may be the one that is being taken back.
+Invariants: a share is always set while a revision is not ready. Without one all requests go to the newest revision that
+is ready, which may be the one that is being taken back. And every change of the version has a number, which is in the
+pods, too: what KServe reports may be about an earlier turn of the same version.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from sklearn_operator.core import naming, observed
 
 BESIDE = f"{naming.GROUP}/beside"
+TURN = f"{naming.GROUP}/turn"
 MODE = "Knative"
 _MODE_ANNOTATION = "serving.kserve.io/deploymentMode"
 
 
 def share(service: observed.Json | None) -> tuple[str, int] | None:
     """The version in the predictor and its share in per cent, where it shares."""
-    predictor = ((service or {}).get("spec") or {}).get("predictor") or {}
-    version = (predictor.get("labels") or {}).get(naming.LABEL_VERSION)
-    percent = predictor.get("canaryTrafficPercent")
+    version = _version(service or {})
+    percent = (((service or {}).get("spec") or {}).get("predictor") or {}).get("canaryTrafficPercent")
     return (str(version), int(percent)) if version and percent is not None else None
 
 
@@ -29,6 +32,30 @@ def stable(service: observed.Json | None) -> str | None:
     """The version that the predictor's revision is beside, or was when it was made."""
     known = ((service or {}).get("metadata") or {}).get("annotations") or {}
     return str(known[BESIDE]) if known.get(BESIDE) and known.get(_MODE_ANNOTATION) == MODE else None
+
+
+def numbered(manifest: dict[str, Any] | None, live: observed.Json | None) -> dict[str, Any] | None:
+    """With its turn: that of ``live``, or the next one where the predictor gets another version.
+
+    A turn that never changed is not written: what an earlier release made keeps its revision.
+    """
+    if manifest is None:
+        return None
+    number = turn(live) + (live is not None and _version(live) != _version(manifest))
+    if number:
+        manifest["metadata"]["annotations"][TURN] = str(number)
+    return manifest
+
+
+def turn(found: observed.Json | None) -> int:
+    """Of an InferenceService, or of the template of its pods."""
+    number = str((((found or {}).get("metadata") or {}).get("annotations") or {}).get(TURN) or "")
+    return int(number) if number.isascii() and number.isdigit() and len(number) < 10 else 0
+
+
+def _version(service: observed.Json) -> str | None:
+    predictor = (service.get("spec") or {}).get("predictor") or {}
+    return (predictor.get("labels") or {}).get(naming.LABEL_VERSION)
 
 
 def reported(service: observed.Json | None) -> bool:

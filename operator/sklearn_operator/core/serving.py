@@ -290,7 +290,7 @@ def available(deployment: observed.Json | None) -> bool:
 
 def share_verdict(serving: observed.Serving, share: Share) -> Verdict:
     """Whether the share is in effect: by its pods, by KServe's word on the route, and by a checked prediction."""
-    if _settled(serving.canary) == share.version:
+    if _settled(serving.canary) == share.version and _of_this_turn(serving.service, serving.canary):
         ready = _share_ready(serving.service, share)
         if serving.canary_proven == share.version and routed(serving.service, share) and ready:
             return Verdict(live=True, rolled_out=True)
@@ -309,7 +309,8 @@ def _share_ready(service: observed.Json | None, share: Share) -> bool:
 
 def came_up(serving: observed.Serving, version: str) -> bool:
     """In Knative mode: whether the newest revision carries that version and is ready."""
-    return _settled(serving.canary) == version and knative.newest_ready(serving.service)
+    mine = _settled(serving.canary) == version and _of_this_turn(serving.service, serving.canary)
+    return mine and knative.newest_ready(serving.service)
 
 
 def deployed_since(service: observed.Json | None, version: str) -> datetime | None:
@@ -328,6 +329,12 @@ def template_version(deployment: observed.Json | None) -> str | None:
     return str(label) if label else None
 
 
+def _of_this_turn(service: observed.Json | None, deployment: observed.Json | None) -> bool:
+    """Whether the revision that KServe names is of this turn of the predictor; in Standard mode there are no turns."""
+    template = ((deployment or {}).get("spec") or {}).get("template") or {}
+    return not knative.reported(service) or knative.turn(template) == knative.turn(service)
+
+
 def rolled_out(service: observed.Json | None, deployment: observed.Json | None) -> str | None:
     """The version whose pods are all of the pods, by the Deployment; None while a roll is under way."""
     if service is None or deployment is None:
@@ -335,7 +342,8 @@ def rolled_out(service: observed.Json | None, deployment: observed.Json | None) 
     version = carried_version(service)
     sharing = knative.share(service) is not None
     if knative.reported(service):
-        settled = template_version(deployment) if sharing or knative.settled(service) else None
+        whole = sharing or (knative.settled(service) and _of_this_turn(service, deployment))
+        settled = template_version(deployment) if whole else None
     else:
         settled = _settled(deployment)
     if version is None or settled != version:
