@@ -14,7 +14,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_for(what: str, condition: Callable[[], T | None], seconds: float = 120.0, pause: float = 0.05) -> T:
+def wait_for(what: str, condition: Callable[[], T | None], seconds: float = 120.0, pause: float = 0.1) -> T:
     """The first truthy value of ``condition``; ``seconds`` is the longest wait, ``pause`` lies between two looks."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -25,7 +25,7 @@ def wait_for(what: str, condition: Callable[[], T | None], seconds: float = 120.
 
 
 async def until(
-    what: str, condition: Callable[[], Awaitable[T | None]], seconds: float = 120.0, pause: float = 0.05
+    what: str, condition: Callable[[], Awaitable[T | None]], seconds: float = 120.0, pause: float = 0.1
 ) -> T:
     """The same for a question that is awaited."""
     deadline = time.monotonic() + seconds

@@ -11,7 +11,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import obstore
+import urllib3
 import yaml
 from obstore.store import S3Store
 
@@ -58,16 +58,18 @@ class World:
     def get(self, kind: str, name: str | None = None, namespace: str = "default") -> Any:
         """The object, None when absent; a list of objects without a name. Polled often, so without kubectl."""
         path = f"{KINDS[kind].replace('/*/', f'/namespaces/{namespace}/')}{f'/{name}' if name else ''}"
-        request = urllib.request.Request(f"{self.sandbox.server}{path}")
-        try:
-            with urllib.request.urlopen(request, timeout=30, context=self.administrator) as answer:
-                document = json.loads(answer.read())
-        except urllib.error.HTTPError as error:
-            error.close()
-            if error.code == 404 and name:
-                return None
-            raise AssertionError(f"GET {path}: {error}") from error
+        answer = self.connections.request("GET", f"{self.sandbox.server}{path}")
+        if answer.status == 404 and name:
+            return None
+        if answer.status != 200:
+            raise AssertionError(f"GET {path}: {answer.status} {answer.data.decode()}")
+        document = answer.json()
         return document if name else document["items"]
+
+    @functools.cached_property
+    def connections(self) -> urllib3.PoolManager:
+        """To the API server, kept open: most of a look would be the handshake."""
+        return urllib3.PoolManager(maxsize=8, ssl_context=self.administrator, timeout=30.0, retries=2)
 
     @functools.cached_property
     def administrator(self) -> ssl.SSLContext:

@@ -182,16 +182,22 @@ def _status(world: World, model: Model, status: dict[str, Any]) -> Iterator[str]
 def _answering(world: World) -> str | None:
     """Whose pods answer; those that stay of a version that never proved itself do not count."""
     service = world.service
-    if service is not None and revisions.wanted(service.manifest) is not None:
+    if service is not None and (asked := revisions.wanted(service.manifest)) is not None:
         found = revisions.answering(world, service)
-        return found.version if found is not None and world.illness(found.version) != "wrong" else None
+        counts = found is not None and (
+            found.version in revisions.carried(asked) or _proved(world.version(found.version))
+        )
+        return found.version if found is not None and counts and world.illness(found.version) != "wrong" else None
     stable = world.deployment(surroundings.wanted(service)[0].name) if service is not None else None
     if stable is None or service is None or service.route is None:
         return None
-    version = world.version(stable.old)
-    proved = version is not None and worlds.read(version.status).get("servedAt")
+    proved = _proved(world.version(stable.old))
     name = stable.version if stable.pods == "ready" else stable.old if proved else None
     return name if name and world.illness(name) != "wrong" else None
+
+
+def _proved(version: Version | None) -> bool:
+    return version is not None and bool(worlds.read(version.status).get("servedAt"))
 
 
 def _not_ready(world: World, model: Model, answering: str | None) -> str | None:
