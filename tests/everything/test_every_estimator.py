@@ -1,4 +1,4 @@
-"""Every second estimator of scikit-learn's own list, and pipelines of many kinds, trained by runs under the operator.
+"""Estimators from all over scikit-learn's own list, and pipelines of many kinds, trained by runs under the operator.
 
 What the serving runtime makes of the versions is what scikit-learn itself answers, to the last digit.
 """
