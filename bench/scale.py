@@ -99,22 +99,23 @@ class _Watch:
         self._used = (began, 0.0)
 
     def look(self, process: subprocess.Popen[bytes], log: Path) -> bool:
-        """True once everything has stayed still for a while."""
+        """True once everything has stayed still for a while. Its counters are left alone before it is ready."""
         if process.poll() is not None:
             raise places.NotMeasured(f"the operator ended with {process.returncode}: {log.read_text()[-2000:]}")
         self._look_at_cpu()
         try:
-            ready = self._client.get("/readyz").status_code == 200
+            if self._client.get("/readyz").status_code != 200:
+                return False
             counters = _counters(self._client.get("/metrics").text)
         except httpx.TransportError:
             return False
         now = time.monotonic()
-        if ready and self._ready is None:
+        if self._ready is None:
             self._ready = self._changed = now
         if counters != self._counters:
             self._counters, self._changed = counters, now
         done = counters.get("depth", 1.0) == 0 and counters.get("ok", 0.0) >= self._models
-        return self._ready is not None and done and now - max(self._changed, self._busy) > STILL
+        return done and now - max(self._changed, self._busy) > STILL
 
     def _look_at_cpu(self) -> None:
         now, times = time.monotonic(), self._process.cpu_times()
