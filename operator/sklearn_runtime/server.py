@@ -21,6 +21,9 @@ from sklearn_runtime import web
 FINISH_SECONDS = 20
 KEEP_ALIVE_SECONDS = 65
 COMPANION_THREADS = 4
+#: uvloop accepts one connection per listening handle and turn of the loop, and a turn answers a request of every open
+#: one: behind 32 busy ones the last of 32 new ones would wait half a second, and of 64 three.
+ACCEPTORS = 16
 
 
 class Server(uvicorn.Server):
@@ -44,8 +47,10 @@ class Server(uvicorn.Server):
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """``sockets``: listening ones, each of which is watched by several handles."""
         self._loop = asyncio.get_running_loop()
-        await super().serve(sockets)
+        more = [each.dup() for each in sockets or () for _ in range(ACCEPTORS - 1)]
+        await super().serve([*sockets, *more] if sockets is not None else None)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

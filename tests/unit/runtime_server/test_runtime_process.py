@@ -8,6 +8,7 @@ import json
 import os
 import queue
 import re
+import select
 import shutil
 import signal
 import socket
@@ -108,6 +109,27 @@ def test_predictions_metadata_and_metrics(published: dict[str, Path]) -> None:
         assert 'sklearn_runtime_requests_total{code="200",model="digits",version="digits-v7"} 2.0' in text
         assert 'sklearn_runtime_requests_total{code="400",model="digits",version="digits-v7"} 1.0' in text
         assert "process_resident_memory_bytes" in text
+
+
+def test_new_connections_do_not_wait_for_as_many_answers_to_a_busy_one(published: dict[str, Path]) -> None:
+    """All come while the process stands still, so that it finds them at once."""
+    content = json.dumps(pixels_request(0)).encode()
+    path, headers = "/v2/models/digits/infer", {"Content-Type": "application/json"}
+    with running(published["digits"]) as runtime, contextlib.ExitStack() as stack:
+        busy, *others = (stack.enter_context(contextlib.closing(connected(runtime.port))) for _ in range(13))
+        busy.request("POST", path, content, headers)
+        busy.getresponse().read()
+        runtime.process.send_signal(signal.SIGSTOP)
+        for one in (busy, *others):
+            one.request("POST", path, content, headers)
+        runtime.process.send_signal(signal.SIGCONT)
+        answers, waiting = 0, {one.sock for one in others}
+        while waiting:
+            assert busy.getresponse().read()
+            answers += 1
+            waiting -= set(select.select(waiting, (), (), 0)[0])
+            busy.request("POST", path, content, headers)
+        assert answers <= len(others) // 2
 
 
 def test_a_table_model_needs_no_place_to_write(published: dict[str, Path]) -> None:
