@@ -80,6 +80,11 @@ async def prober(request: pytest.FixtureRequest, served: Served) -> AsyncIterato
 
 
 async def check(prober: ports.Prober, served: Served, **changes: Any) -> str | None:
+    said = await objection(prober, served, **changes)
+    return said.text if said is not None else None
+
+
+async def objection(prober: ports.Prober, served: Served, **changes: Any) -> observed.Objection | None:
     fields = {"address": served.address, "model": MODEL, "version": VERSION, "golden": served.golden} | changes
     return await prober.check(**fields)
 
@@ -89,7 +94,8 @@ async def test_the_version_that_answers_as_recorded_is_proved(prober: ports.Prob
 
 
 async def test_another_version_is_not(prober: ports.Prober, served: Served) -> None:
-    assert await check(prober, served, version="flower-v2") == "version flower-v1 answered instead of flower-v2"
+    said = await objection(prober, served, version="flower-v2")
+    assert said == observed.Objection("version flower-v1 answered instead of flower-v2", answered="flower-v1")
 
 
 async def test_where_no_version_is_told_the_recorded_answer_is_enough(prober: ports.Prober, served: Served) -> None:

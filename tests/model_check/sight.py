@@ -35,6 +35,7 @@ def observe(world: World) -> tuple[observed.Observed, World]:
     candidate_error = None
     if asked.share is not None and asked.share.probe is not None and share is not None and share.pods == "ready":
         memory, candidate_error = _probed(world, memory, share)
+    met = sorted(_reached(world) or ()) if error is not None and not world.silent else []
     after = world._replace(memory=memory)
     seen = observed.Serving(
         service=service,
@@ -43,6 +44,7 @@ def observe(world: World) -> tuple[observed.Observed, World]:
         troubles=_troubles(world) if asked.pods else (),
         proven=_proven(memory, service, stable),
         probe_error=error,
+        answered=met[0] if met else None,
         canary=_deployment(share),
         canary_proven=_known(memory, share),
         canary_error=candidate_error,

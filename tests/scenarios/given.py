@@ -233,6 +233,8 @@ def _serving(words: Mapping[str, Any] | None, model: Any, known: Mapping[str, An
     if words.get("no_pod"):
         row = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": words["no_pod"]}
         deployment["status"] = {"observedGeneration": 1, "conditions": [row]}
+    if words.get("down"):
+        deployment["status"] = {"replicas": 1, "observedGeneration": 1}
     refusal = None
     if words.get("refused") and version:
         desired = serving.manifest(model, parsed, version, settings.Settings())
@@ -251,6 +253,8 @@ def _serving(words: Mapping[str, Any] | None, model: Any, known: Mapping[str, An
         deployment=deployment,
         ready_versions=tuple(words.get("ready_versions") or ()),
         proven=name if words.get("live") else None,
+        probe_error="another version answered" if "answered" in words else None,
+        answered=words.get("answered"),
     )
 
 
@@ -279,7 +283,9 @@ def _canary(words: Mapping[str, Any], service: dict[str, Any]) -> dict[str, Any]
 
 
 def _revisions(words: Mapping[str, Any]) -> dict[str, Any]:
-    """``routed``: the share that the route gives, where it is not yet the one that is asked for."""
+    """``routed``: the share that the route gives, where it is not yet the one asked for. ``unreported``: none yet."""
+    if words.get("unreported"):
+        return {"deploymentMode": "Knative"}
     canary = words.get("canary") or {}
     newest = "r2" if canary else "r1"
     ready = newest if canary.get("state", "ready") == "ready" else "r1"

@@ -42,10 +42,10 @@ class HttpProber:
         self._client = client
         self._meter = meter
 
-    async def check(self, *, address: str, model: str, version: str | None, golden: bytes) -> str | None:
+    async def check(self, *, address: str, model: str, version: str | None, golden: bytes) -> observed.Objection | None:
         row = first_row(golden)
         if isinstance(row, str):
-            return row
+            return observed.Objection(row)
         body = orjson.dumps(request_for(row.columns, [row.values]))
         url = f"{address.rstrip('/')}/v2/models/{model}/infer"
         try:
@@ -53,14 +53,14 @@ class HttpProber:
                 async with asyncio.timeout(_WHOLE), self._client.stream("POST", url, content=body) as answer:
                     call.code = str(answer.status_code)
                     if answer.status_code != 200:
-                        return f"{url} answers {answer.status_code}"
+                        return observed.Objection(f"{url} answers {answer.status_code}")
                     content = b""
                     async for chunk in answer.aiter_bytes():
                         content += chunk
                         if len(content) > _ANSWER_LIMIT:
-                            return f"{url} answers with more than {_ANSWER_LIMIT} bytes"
+                            return observed.Objection(f"{url} answers with more than {_ANSWER_LIMIT} bytes")
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, TimeoutError) as error:
-            return f"no answer from {url}: {type(error).__name__}"
+            return observed.Objection(f"no answer from {url}: {type(error).__name__}")
         return compare(content, version, row.expected)
 
     async def traffic(self, *, address: str, model: str, version: str) -> observed.Traffic | None:
@@ -116,7 +116,7 @@ def _datatype(values: Sequence[Any]) -> str:
     return "FP64"
 
 
-def compare(content: bytes, version: str | None, expected: Sequence[Any]) -> str | None:
+def compare(content: bytes, version: str | None, expected: Sequence[Any]) -> observed.Objection | None:
     """None when the V2 answer is that of ``version`` and the recorded one; else what it is instead.
 
     KServe's own server calls its one output otherwise.
@@ -129,12 +129,13 @@ def compare(content: bytes, version: str | None, expected: Sequence[Any]) -> str
         output = next(named, outputs[0]) if version is None else next(named)
         flat = list(_flat(output["data"]))
     except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError, StopIteration):
-        return "the answer is not a V2 inference response with an output named predict"
+        return observed.Objection("the answer is not a V2 inference response with an output named predict")
     if version is not None and answered_by != version:
-        return f"version {answered_by} answered instead of {version}"
+        met = answered_by if isinstance(answered_by, str) else None
+        return observed.Objection(f"version {answered_by} answered instead of {version}", met)
     wanted = list(_flat(expected))
     if len(flat) != len(wanted) or not all(map(_same, flat, wanted)):
-        return f"a recorded row is answered with {flat[:3]} instead of {wanted[:3]}"
+        return observed.Objection(f"a recorded row is answered with {flat[:3]} instead of {wanted[:3]}")
     return None
 
 

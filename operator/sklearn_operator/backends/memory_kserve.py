@@ -34,16 +34,16 @@ class MemoryProber:
         mine = self.served.get((address, model), ("", None))[0] == version
         return observed.Traffic(self.counted[address, model] if mine else 0)
 
-    async def check(self, *, address: str, model: str, version: str | None, golden: bytes) -> str | None:
+    async def check(self, *, address: str, model: str, version: str | None, golden: bytes) -> observed.Objection | None:
         row = kserve.first_row(golden)
         if isinstance(row, str):
-            return row
+            return observed.Objection(row)
         url = f"{address.rstrip('/')}/v2/models/{model}/infer"
         at_address = [name for where, name in self.served if where == address]
         if not at_address:
-            return f"no answer from {url}: ConnectError"
+            return observed.Objection(f"no answer from {url}: ConnectError")
         if model not in at_address:
-            return f"{url} answers 404"
+            return observed.Objection(f"{url} answers 404")
         answered_by, predict = self.served[address, model]
         self.counted[address, model] += 1
         output = {"name": "predict", "data": [predict(row.values)]}

@@ -188,8 +188,12 @@ def addresses(pods: list[dict[str, Any]], version: str) -> list[str]:
 
 
 def ready_versions(pods: list[dict[str, Any]]) -> tuple[str, ...]:
-    """Version labels of the pods that are ready and not on their way out."""
-    labels = {_label(pod) for pod in pods if _ready(pod)}
+    """Version labels of the pods that are ready.
+
+    One on its way out answers what still reaches it; it counts while another is there to take over.
+    """
+    staying = [pod for pod in pods if _ready(pod)]
+    labels = {_label(pod) for pod in (pods if staying else ()) if _says_ready(pod)}
     return tuple(sorted(label for label in labels if label))
 
 
@@ -199,5 +203,9 @@ def _label(pod: dict[str, Any]) -> str | None:
 
 
 def _ready(pod: dict[str, Any]) -> bool:
+    return _says_ready(pod) and "deletionTimestamp" not in pod["metadata"]
+
+
+def _says_ready(pod: dict[str, Any]) -> bool:
     conditions = {row.get("type"): row.get("status") for row in (pod.get("status") or {}).get("conditions") or []}
-    return conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]
+    return conditions.get("Ready") == "True"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sklearn_operator.core import places
-from sklearn_operator.core.observed import Run, Traffic
+from sklearn_operator.core.observed import Objection, Run, Traffic
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Stores(Protocol):
 class Prober(Protocol):
     """Asks a served model whether it is the version that it should be."""
 
-    async def check(self, *, address: str, model: str, version: str | None, golden: bytes) -> str | None:
+    async def check(self, *, address: str, model: str, version: str | None, golden: bytes) -> Objection | None:
         """None when an answer of ``version`` to the first row of ``golden`` is the recorded one; else why not.
 
         ``version`` None: the runtime is not known to say which version answers.

@@ -6,7 +6,7 @@ Invariant: an InferenceService that is not ours is never touched, and one that i
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sklearn_operator import api
@@ -60,8 +60,15 @@ def apply(
         return replace(move.verdict, live=False, written=written)
     verdict = replace(serving.verdict(seen.serving, target.name), written=written)
     if not verdict.live or "canary" in desired["spec"] or "canaryTrafficPercent" in desired["spec"]["predictor"]:
-        draft.wait(timedelta(seconds=1))
+        draft.wait(_until_routed(seen, target, draft.now) if verdict.rolled_out else timedelta(seconds=1))
     return verdict
+
+
+def _until_routed(seen: observed.Observed, target: observed.Version, now: datetime) -> timedelta:
+    """A route changes without an event: it is looked at often after a short roll, after a long one once in a second."""
+    since = serving.deployed_since(seen.serving.service, target.name)
+    age = now - since if since is not None and seen.serving.answered is not None else timedelta(minutes=1)
+    return min(max(age / 20, timedelta(seconds=0.1)), timedelta(seconds=1))
 
 
 def _repairs(seen: observed.Observed, target: observed.Version, difference: str | None) -> str:
@@ -109,6 +116,8 @@ def _revision(
     live = seen.serving.service
     share = serving.share_of(live)
     if move is not None and move.share is not None:
+        if share is None and not _whole(seen.serving, move.stable.name):
+            return serving.manifest(seen.model, spec, move.stable, settings, beside=knative.stable(live))
         return serving.manifest(seen.model, spec, move.stable, settings, canary=(target, move.share))
     if move is None and share is not None and (stable := _version(seen, serving.carried_version(live))) is not None:
         if (emptied := _emptied(seen)) is not None and share.version != target.name:
@@ -118,6 +127,11 @@ def _revision(
             return serving.manifest(seen.model, spec, stable, settings, canary=(target, nothing))
     beside = knative.stable(live) if share is not None or serving.carried_version(live) == target.name else None
     return serving.manifest(seen.model, spec, target, settings, beside=beside)
+
+
+def _whole(found: observed.Serving, version: str) -> bool:
+    """Whether KServe knows a revision of ``version`` that had everything: beside none, a candidate gets it all."""
+    return knative.reported(found.service) and serving.rolled_out(found.service, found.deployment) == version
 
 
 def _version(seen: observed.Observed, name: str | None) -> observed.Version | None:

@@ -159,11 +159,20 @@ class Traffic:
 
 
 @dataclass(frozen=True)
+class Objection:
+    """Why a check did not prove a version. ``answered``: the version that answered in its place, if one did."""
+
+    text: str
+    answered: str | None = None
+
+
+@dataclass(frozen=True)
 class Serving:
     """The InferenceService with what proves or disproves that a version answers.
 
     ``ready_versions``: version labels of pods that are ready now. ``proven``: the version whose prediction was checked
-    against its golden rows on the present Deployment. ``probe_error``: why the last check failed. ``refusal``: why
+    against its golden rows on the present Deployment. ``probe_error``: why the last check failed; ``answered``: the
+    version that it met instead. ``refusal``: why
     the InferenceService is not as it should be. ``canary``: the Deployment of the version that gets a share, with
     ``canary_proven`` and ``canary_error`` of its own; ``traffic``, by version, is known while there is one.
     """
@@ -174,6 +183,7 @@ class Serving:
     troubles: tuple[PodTrouble, ...] = ()
     proven: str | None = None
     probe_error: str | None = None
+    answered: str | None = None
     refusal: Refusal | None = None
     canary: Json | None = None
     canary_proven: str | None = None

@@ -99,7 +99,7 @@ def _reconcile(seen: observed.Observed, spec: api.SklearnModelSpec, settings: Se
         answering=answering,
         train_only=spec.serving is None,
         suspended=spec.suspend,
-        verdict=verdict,
+        verdict=serving.told(verdict, seen.serving, answering),
         rolling=serving.rolling(seen.serving),
         service=seen.serving.service,
         problem=deploying.name_taken(seen),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -342,7 +342,7 @@ def rolled_out(service: observed.Json | None, deployment: observed.Json | None) 
     version = carried_version(service)
     sharing = knative.share(service) is not None
     if knative.reported(service):
-        whole = sharing or (knative.settled(service) and _of_this_turn(service, deployment))
+        whole = not _down(deployment) if sharing else knative.settled(service) and _of_this_turn(service, deployment)
         settled = template_version(deployment) if whole else None
     else:
         settled = _settled(deployment)
@@ -352,6 +352,11 @@ def rolled_out(service: observed.Json | None, deployment: observed.Json | None) 
     # A revision that does not come up makes the whole predictor not ready, beside one that answers.
     wanted = ("IngressReady",) if sharing else ("PredictorReady", "IngressReady")
     return version if all(conditions.get(kind) == "True" for kind in wanted) else None
+
+
+def _down(deployment: observed.Json) -> bool:
+    """Whether it has pods, and none of them answers. Without pods it sleeps."""
+    return bool(int((deployment.get("status") or {}).get("replicas") or 0)) and not available(deployment)
 
 
 def _settled(deployment: observed.Json | None) -> str | None:
@@ -421,12 +426,22 @@ def _by_kserve(serving: observed.Serving, version: str) -> Verdict:
 
 
 def answering(serving: observed.Serving, reported: str | None) -> str | None:
-    """The version that answers now: the proven one, or while a roll is under way one whose pods are ready."""
+    """The version that answers now: the proven one, or while a roll is under way the one before it.
+
+    That is so while pods of it are ready, or when it was met where the new one was looked for.
+    """
     if serving.proven is not None and rolled_out(serving.service, serving.deployment) == serving.proven:
         return serving.proven
-    if reported in serving.ready_versions:
+    if reported in serving.ready_versions or (reported is not None and reported == serving.answered):
         return reported
     return None
+
+
+def told(verdict: Verdict, serving: observed.Serving, answering: str | None) -> Verdict:
+    """The verdict as people should read it: that the version before still answers is no trouble in a roll."""
+    if serving.answered is None or serving.answered != answering:
+        return verdict
+    return replace(verdict, trouble=None, reason="Deploying")
 
 
 def url(service: observed.Json | None) -> str | None:

@@ -218,17 +218,18 @@ class Observer:
             ready_versions=objects.ready_versions(pods),
             troubles=objects.pod_troubles(pods),
             proven=self._proven(seen),
-            probe_error=error,
+            probe_error=error.text if error else None,
+            answered=error.answered if error else None,
             canary=seen.canary,
             canary_proven=self._known(seen, seen.canary),
-            canary_error=canary_error,
+            canary_error=canary_error.text if canary_error else None,
             traffic=await self._traffic(asked.share, pods) if asked.share else {},
             refusal=self.ledger.refusals.get(seen.model.key),
         )
 
     async def _probe_canary(
         self, seen: Objects, question: inquiry.ShareQuestion, pods: list[dict[str, Any]]
-    ) -> str | None:
+    ) -> observed.Objection | None:
         found = objects.addresses(pods, question.version)
         if question.probe is None or not found:
             return None
@@ -254,22 +255,22 @@ class Observer:
 
     async def _probe(
         self, key: observed.ModelKey, question: inquiry.ProbeQuestion, deployment: observed.Json | None
-    ) -> str | None:
+    ) -> observed.Objection | None:
         try:
             golden = await (await self._stores.of(question.place)).read(question.uri + contract.GOLDEN)
         except errors.Transient as error:
-            return kserve.unreachable(error)
+            return observed.Objection(kserve.unreachable(error))
         except errors.Rejected as oversize:
-            return str(oversize)
+            return observed.Objection(str(oversize))
         if golden is None:
-            return f"{question.uri}{contract.GOLDEN} is missing"
+            return observed.Objection(f"{question.uri}{contract.GOLDEN} is missing")
         version = question.version if question.named else None
-        error_text = await self._prober.check(
+        objection = await self._prober.check(
             address=question.address, model=question.model, version=version, golden=golden
         )
-        if error_text is None:
+        if objection is None:
             self._remember(key, deployment, question.version)
-        return error_text
+        return objection
 
     def _proven(self, seen: Objects) -> str | None:
         """The version whose prediction was checked on this very Deployment, by this process or by the one before it."""

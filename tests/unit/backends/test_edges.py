@@ -81,7 +81,7 @@ async def test_no_address_upsets_the_prober(address: str) -> None:
     golden = orjson.dumps({"columns": ["a"], "rows": [[1]], "outputs": {"predict": [1]}})
     async with await kserve.probe_client() as client:
         said = await kserve.HttpProber(client).check(address=address, model="m", version="v", golden=golden)
-    assert said is not None and said.startswith("no answer from")
+    assert said is not None and said.text.startswith("no answer from")
 
 
 @pytest.mark.parametrize("data", [b"[" * 900 + b"]" * 900, b'"x"', b"3", b"null"])
@@ -98,7 +98,7 @@ async def test_no_answer_upsets_the_prober(data: bytes) -> None:
 async def test_no_golden_document_upsets_the_prober(golden: bytes) -> None:
     async with await kserve.probe_client() as client:
         said = await kserve.HttpProber(client).check(address="http://x", model="m", version="v", golden=golden)
-    assert said is not None and said.startswith("golden.json cannot be read")
+    assert said is not None and said.text.startswith("golden.json cannot be read")
 
 
 async def test_an_endless_answer_is_cut_off() -> None:
@@ -106,7 +106,7 @@ async def test_an_endless_answer_is_cut_off() -> None:
     golden = orjson.dumps({"columns": ["a"], "rows": [[1]], "outputs": {"predict": [1]}})
     async with httpx.AsyncClient(transport=transport) as client:
         said = await kserve.HttpProber(client).check(address="http://x", model="m", version="v", golden=golden)
-    assert said is not None and "more than" in said
+    assert said is not None and "more than" in said.text
 
 
 @pytest.mark.parametrize("token", [b"\xff\xfe", "tökén".encode(), b"two\nlines"])
