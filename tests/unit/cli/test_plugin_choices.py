@@ -74,6 +74,7 @@ def test_logs_are_of_the_newest_run_or_the_named_one() -> None:
     "text, expected",
     [
         ("a,b\n1,x\n2.5,\n", ("v1", {"instances": [{"a": 1, "b": "x"}, {"a": 2.5, "b": None}]})),
+        ("a,b\ntrue,False\n", ("v1", {"instances": [{"a": True, "b": False}]})),
         ("a,b\nnan,inf\n", ("v1", {"instances": [{"a": None, "b": "inf"}]})),
         ("[[1, 2], [3, 4]]", ("v1", {"instances": [[1, 2], [3, 4]]})),
         ("[1, 2]", ("v1", {"instances": [[1, 2]]})),

@@ -13,6 +13,8 @@ from typing import Any
 
 from sklearn_operator.cli.plugin.kubectl import Failed
 
+_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+
 
 def request(text: str) -> tuple[str, dict[str, Any]]:
     """Path below the model and body. JSON in V2 or V1 form goes as it is; a list and CSV become V1 instances."""
@@ -33,7 +35,10 @@ def request(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def _from_csv(text: str) -> list[dict[str, Any]]:
-    """One object per row, by the names in the first line; an empty cell is a gap, what reads as a number is one."""
+    """One object per row, by the names in the first line; an empty cell is a gap.
+
+    What reads as a number or a boolean is one, as it was when a CSV file was learned from.
+    """
     try:
         read = list(csv.DictReader(io.StringIO(text, newline="")))
     except csv.Error as error:
@@ -44,6 +49,8 @@ def _from_csv(text: str) -> list[dict[str, Any]]:
 def _cell(text: Any) -> Any:
     if not isinstance(text, str) or text == "":
         return None
+    if text in _BOOLEANS:
+        return _BOOLEANS[text]
     for kind in (int, float):
         try:
             number = kind(text)

@@ -115,7 +115,7 @@ def logs(context: typer.Context, name: Name, version: Version = None) -> int:
     label = f"pipeline/runid={run['id']}"
     if not context.obj.json("get", "pods", "-l", label)["items"]:
         where = f"; its run is at {run['url']}" if run.get("url") else ""
-        raise Failed(f"the task pods of {chosen} are gone{where}")
+        raise Failed(f"there are no task pods of {chosen}: not yet, not any more, or none at all{where}")
     return int(context.obj.pass_through("logs", "-l", label, "--all-containers", "--prefix", "--tail=-1"))
 
 
