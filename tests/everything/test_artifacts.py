@@ -38,9 +38,9 @@ def test_a_model_lives_in_the_bucket_that_its_secret_opens(town: towns.Town) -> 
         return str(town.condition("elsewhere", "Reconciling").get("message"))
 
     words = f"Secret {town.namespace}/team-store (artifacts.credentialsSecret)"
-    town.expect("what is missing told", lambda: f"{words} does not exist; create it with" in told(), 60)
+    town.expect("what is missing told", lambda: f"{words} does not exist; create it with" in told(), 240)
     town.apply(secret(town, AWS_ENDPOINT_URL="http://169.254.169.254"))
-    town.expect("the host refused", lambda: f"{words}: the operator's settings do not allow the host" in told(), 60)
+    town.expect("the host refused", lambda: f"{words}: the operator's settings do not allow the host" in told(), 240)
     assert town.runs("elsewhere") == []
     town.apply(secret(town))
     status = town.settled("elsewhere", "elsewhere-v1")

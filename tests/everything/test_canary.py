@@ -63,7 +63,7 @@ def test_a_candidate_that_refuses_what_the_old_version_answers_is_taken_back(tow
         shares.at(town, "picky", 50)
         assert 0.3 < shares.share(caller, "picky-v2") < 0.7
         stranger = callers.Caller(town.status("picky")["url"], "picky", row=shares.ODD)
-        stalled = town.expect("taken back", lambda: shares.refused(town, stranger, "picky"), 60)
+        stalled = town.expect("taken back", lambda: shares.refused(town, stranger, "picky"), 240)
         caller.answered_last("picky-v1")
     assert stalled["reason"] == "RolledBack"
     assert "were refused of" in stalled["message"] and "maxErrorRate is 0.01" in stalled["message"]
@@ -78,7 +78,7 @@ def test_a_candidate_that_never_loads_gets_no_request(hasty: towns.Town) -> None
     waiting = model("broken", steps, params={"max_depth": 3})
     waiting["spec"]["rollout"]["approval"] = "Manual"
     hasty.apply(waiting)
-    hasty.expect("v2 waiting", lambda: hasty.status("broken").get("candidateVersion") == "broken-v2", 90)
+    hasty.expect("v2 waiting", lambda: hasty.status("broken").get("candidateVersion") == "broken-v2", 240)
     uri = hasty.get("skmv", "broken-v2")["status"]["artifact"]["uri"]
     hasty.world.delete(f"{uri.partition('://')[2].partition('/')[2]}model.joblib")
     with callers.calling(hasty, "broken", by="url") as caller:

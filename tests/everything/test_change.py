@@ -88,11 +88,11 @@ def test_a_change_of_serving_alone_does_not_train(served: towns.Town) -> None:
 
     with callers.calling(served, "scaled") as caller:
         served.apply(tree("scaled", serving={"env": [greeting]}))
-        served.expect("the new pod alone", greeted, 90)
+        served.expect("the new pod alone", greeted, 240)
         served.settled("scaled", "scaled-v1")
         caller.answered_last("scaled-v1")
         served.apply(tree("scaled"))
-        served.expect("a pod without it", lambda: variables(served, "scaled") == [set()], 90)
+        served.expect("a pod without it", lambda: variables(served, "scaled") == [set()], 240)
         served.settled("scaled", "scaled-v1")
         caller.answered_last("scaled-v1")
     assert set(caller.answers) == {"scaled-v1"}

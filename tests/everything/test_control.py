@@ -96,7 +96,7 @@ def test_a_claim_that_is_not_there_is_named_soon(models: towns.Town) -> None:
 def test_the_same_data_is_not_trained_with_again_and_a_changed_file_is(models: towns.Town) -> None:
     def again(value: str, expected: str) -> dict[str, Any]:
         models.kubectl("annotate", "skm/cached", f"sklearn-operator.io/retrain={value}", "--overwrite")
-        models.expect(f"{expected} trained", lambda: version(models, expected).get("artifact"), 90)
+        models.expect(f"{expected} trained", lambda: version(models, expected).get("artifact"), 240)
         return version(models, expected)
 
     models.wait("cached")

@@ -25,7 +25,7 @@ from sklearn_sandbox import objects
 LANES = 3
 STRIDE = 5
 PARTS = ("create", "change", "delete")
-PATIENCE = 240.0
+PATIENCE = 480.0
 WHEN: tuple[Literal["before"], Literal["after"]] = ("before", "after")
 Points: TypeAlias = dict[str, list[faults.Write]]
 Lives: TypeAlias = "asyncio.Queue[Points]"

@@ -127,11 +127,11 @@ def test_metrics_and_events_tell_what_the_cluster_holds(served: towns.Town) -> N
     serving = served.status("compared")["servingVersion"]
     deleted = served.get("isvc", "compared")["metadata"]["uid"]
     served.kubectl("delete", "isvc/compared")
-    served.expect("the repair counted", lambda: sum(told(served, "drift_repairs_total").values()) == 1, 30)
+    served.expect("the repair counted", lambda: sum(told(served, "drift_repairs_total").values()) == 1, 120)
     # Until the operator has looked, the status is still that of the deleted one.
-    served.expect("another InferenceService ready", lambda: ready_instead(served.get("isvc", "compared"), deleted), 60)
+    served.expect("another InferenceService ready", lambda: ready_instead(served.get("isvc", "compared"), deleted), 300)
     served.settled("compared", serving)
-    served.expect("the phases as they are", lambda: told(served, "models", "phase") == phases(served), 30)
+    served.expect("the phases as they are", lambda: told(served, "models", "phase") == phases(served), 120)
     versions = [version["status"] for version in served.get("skmv")]
     ended = told(served, "trainings_total", "result")
     assert ended["succeeded"] + ended["rejected"] == sum("artifact" in status for status in versions)

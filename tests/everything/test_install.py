@@ -157,7 +157,7 @@ def upgraded(world: worlds.World, home: towns.Town, tool: helm.Helm) -> None:
     retraining = {"schedule": f"{slot.minute} {slot.hour} * * *"}
     home.apply(towns.manifest("timed", retraining=retraining))
     due = f"{slot:%Y-%m-%dT%H:%M:%SZ}"
-    home.expect("its next slot", lambda: home.status("timed").get("nextScheduleTime") == due, 60)
+    home.expect("its next slot", lambda: home.status("timed").get("nextScheduleTime") == due, 240)
     waiting.wait_for("the slot to be near", lambda: datetime.now(UTC) > slot - timedelta(seconds=2), 100)
     command = ("upgrade", RELEASE, str(helm.chart_folder()), *CHART, "--wait", "--values", "-")
     with ThreadPoolExecutor(1) as aside:

@@ -81,9 +81,9 @@ def test_a_candidate_takes_over_in_steps_and_another_is_taken_back(town: towns.T
         town.apply(picky)
         shares.at(town, "walk", 50)
         stranger = callers.Caller(town.status("walk")["url"], "walk", row=shares.ODD)
-        stalled = town.expect("taken back", lambda: shares.refused(town, stranger, "walk"), 60)
+        stalled = town.expect("taken back", lambda: shares.refused(town, stranger, "walk"), 240)
         assert stalled["reason"] == "RolledBack" and "were refused of" in stalled["message"]
-        town.expect("whole again", lambda: "canaryTrafficPercent" not in predictor(town), 60)
+        town.expect("whole again", lambda: "canaryTrafficPercent" not in predictor(town), 240)
         caller.answered_last("walk-v2")
     assert set(caller.answers) == {"walk-v1", "walk-v2", "walk-v3"}
     assert town.status("walk")["servingVersion"] == "walk-v2"

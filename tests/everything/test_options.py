@@ -31,7 +31,7 @@ def running(town: towns.Town, name: str) -> str:
 
 
 def trained(town: towns.Town, name: str) -> None:
-    town.expect(f"{name} trained", lambda: version(town, name).get("status", {}).get("artifact"), 60)
+    town.expect(f"{name} trained", lambda: version(town, name).get("status", {}).get("artifact"), 240)
 
 
 def retrain(town: towns.Town, name: str, value: str) -> None:
@@ -60,7 +60,7 @@ def test_a_training_that_takes_too_long_is_ended(town: towns.Town) -> None:
     town.apply(towns.manifest("slow", FOREST, ENDLESS, training={"timeout": "5s"}))
     stalled = town.wait("slow", "Stalled")
     assert (stalled["reason"], "spec.training.timeout (5s)" in stalled["message"]) == ("TimedOut", True)
-    town.expect("the end of its run", lambda: town.runs("slow")[0]["state"] in ("FAILED", "CANCELED"), 60)
+    town.expect("the end of its run", lambda: town.runs("slow")[0]["state"] in ("FAILED", "CANCELED"), 240)
     town.apply(towns.manifest("slow"))
     town.settled("slow", "slow-v2")
 
@@ -112,4 +112,4 @@ def test_a_schedule_makes_a_version_when_its_slot_comes(town: towns.Town) -> Non
     assert first["trigger"]["key"] == f"schedule/{slot}"
     assert slot.endswith(":00Z")
     town.kubectl("patch", "skm/clock", "--type=merge", "-p", '{"spec":{"retraining":null}}')
-    town.expect("no next slot", lambda: "nextScheduleTime" not in town.status("clock"), 30)
+    town.expect("no next slot", lambda: "nextScheduleTime" not in town.status("clock"), 240)

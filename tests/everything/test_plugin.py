@@ -74,7 +74,7 @@ def test_the_daily_verbs(town: towns.Town, tmp_path: Path) -> None:
     card = tmp_path / said(town, "card", "daily", cwd=tmp_path).strip()
     assert card.name == "daily-v1.html" and "<html" in card.read_text()
     said(town, "retrain", "daily")
-    town.expect("daily-v3", lambda: town.get("skmv", "daily-v3"), 60)
+    town.expect("daily-v3", lambda: town.get("skmv", "daily-v3"), 240)
 
 
 def test_what_cannot_be_done_is_told_and_ends_with_one(town: towns.Town) -> None:

@@ -31,7 +31,7 @@ def waits(town: towns.Town, name: str, version: str) -> None:
         row = town.condition(name, "AwaitingApproval")
         return row.get("status") == "True" and town.status(name).get("candidateVersion") == version
 
-    town.expect(f"{version} waiting", seen, 90)
+    town.expect(f"{version} waiting", seen, 240)
 
 
 def test_a_pin_goes_back_without_training_and_its_removal_goes_forth(town: towns.Town) -> None:

@@ -151,7 +151,7 @@ def test_a_pipeline_of_the_users_own_with_a_step_between_publishes_a_model_that_
     schema = json.loads(stored(models, uri, "schema.json"))
     assert schema["rows"] < 0.75 * result["lineage"]["rows"] - 5
     models.apply(service("own", uri))
-    url = models.expect("own ready", lambda: serving(models, "own"), 60)
+    url = models.expect("own ready", lambda: serving(models, "own"), 240)
     golden = json.loads(stored(models, uri, "golden.json"))
     answer = models.world.http(f"{url}/v1/models/own:predict", "POST", {"instances": golden["rows"]})
     assert answer["predictions"] == golden["outputs"]["predict"]

@@ -246,7 +246,7 @@ def tenants(world: worlds.World, tmp_path_factory: pytest.TempPathFactory) -> It
         stack.callback(second.clear)
         first.apply(towns.manifest(NAME, data=TABLE | {"credentialsSecret": "vault"}, serving={}))
         first.settled(NAME, f"{NAME}-v1")
-        version = first.expect("servedAt", lambda: served(first), 30)
+        version = first.expect("servedAt", lambda: served(first), 240)
         found = Tenants(first, second, attacks(version["artifact"], public, private), public, private, {})
         found.before = found.picture()
         second.apply(towns.manifest(NAME, params={"max_depth": 1}, serving={}))

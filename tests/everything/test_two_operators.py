@@ -56,7 +56,7 @@ def test_two_at_once_do_everything_once_and_a_sleeper_undoes_nothing(town: towns
         second.signal(signal.SIGSTOP)
         town.operator.signal(signal.SIGCONT)
         town.apply(manifest(5, version=f"{NAME}-v2"))
-        town.expect("v4 trained by the one that slept", lambda: trained(town, f"{NAME}-v4"), 90)
+        town.expect("v4 trained by the one that slept", lambda: trained(town, f"{NAME}-v4"), 240)
         second.signal(signal.SIGCONT)
         waiting.wait_for("its passes", lambda: town.operator.passes() > before, 60)
         town.settled(NAME, f"{NAME}-v2")

@@ -116,7 +116,7 @@ class Town:
         """The condition, if it is about the present generation."""
         return self.world.condition(name, kind, self.namespace)
 
-    def wait(self, name: str, kind: str = "Ready", status: str = "True", seconds: float = 90.0) -> dict[str, Any]:
+    def wait(self, name: str, kind: str = "Ready", status: str = "True", seconds: float = 300.0) -> dict[str, Any]:
         """The condition, once it has that status for the present generation."""
 
         def seen() -> dict[str, Any] | None:
@@ -125,7 +125,7 @@ class Town:
 
         return dict(self.expect(f"{kind}={status} of {name}", seen, seconds))
 
-    def settled(self, name: str, version: str, seconds: float = 90.0) -> dict[str, Any]:
+    def settled(self, name: str, version: str, seconds: float = 300.0) -> dict[str, Any]:
         """The status, once ``version`` serves (or, train-only, is the latest), and nothing is left to do."""
 
         def seen() -> dict[str, Any] | None:

@@ -110,7 +110,7 @@ class World:
         generation = (model.get("metadata") or {}).get("generation")
         return next((row for row in rows if row["type"] == kind and row.get("observedGeneration") == generation), {})
 
-    def wait_condition(self, name: str, kind: str, status: str = "True", seconds: float = 60.0) -> dict[str, Any]:
+    def wait_condition(self, name: str, kind: str, status: str = "True", seconds: float = 300.0) -> dict[str, Any]:
         def seen() -> dict[str, Any] | None:
             row = self.condition(name, kind)
             return row if row.get("status") == status else None
@@ -137,7 +137,7 @@ class World:
             model["metadata"]["generation"],
         )
 
-    def wait_gone(self, kind: str, name: str, seconds: float = 60.0, namespace: str = "default") -> None:
+    def wait_gone(self, kind: str, name: str, seconds: float = 300.0, namespace: str = "default") -> None:
         waiting.wait_for(f"{kind} {name} gone", lambda: self.get(kind, name, namespace) is None, seconds)
 
     def kfp(self, path: str, method: str = "GET", body: Any = None) -> Any:
@@ -218,7 +218,7 @@ class Operator:
                 start_new_session=True,
             )
 
-    def wait_ready(self, seconds: float = 30.0) -> None:
+    def wait_ready(self, seconds: float = 120.0) -> None:
         port = self.environment["SKLEARN_OPERATOR_HEALTH_PORT"]
         waiting.wait_for(
             "the operator ready", lambda: self.alive() and _answers(f"http://127.0.0.1:{port}/readyz"), seconds

@@ -92,7 +92,7 @@ class Container:
         }
         return ["unshare", *_NAMESPACES, sys.executable, "-I", str(ENTER), json.dumps(description)]
 
-    def run(self, how: Process, seconds: float = 120.0) -> subprocess.CompletedProcess[str]:
+    def run(self, how: Process, seconds: float = 900.0) -> subprocess.CompletedProcess[str]:
         """To its end."""
         return subprocess.run(
             self._started(how), capture_output=True, text=True, timeout=seconds, check=False, stdin=subprocess.DEVNULL
