@@ -83,6 +83,7 @@ def test_each_is_trained_by_one_run_of_one_task(trained: towns.Town, models: dic
     assert {status["phase"] for status in found.values()} == {"Ready"}
     runs = trained.world.runs(trained.namespace)
     assert len(runs) == len(models) and {run["state"] for run in runs} == {"SUCCEEDED"}
+    assert {trained.world.executions(run["run_id"]) for run in runs} == {1}
 
 
 def test_the_runtime_answers_as_scikit_learn_does(trained: towns.Town, models: dict[str, Any], tmp_path: Path) -> None:

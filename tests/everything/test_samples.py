@@ -137,25 +137,24 @@ def lenient(world: worlds.World, tmp_path: Path) -> Iterator[towns.Town]:
 def test_a_pipeline_of_the_users_own_with_a_step_between_publishes_a_model_that_kserve_serves(
     lenient: towns.Town, tmp_path: Path
 ) -> None:
-    models = lenient
-    command = [str(paths.trainer_python()), str(OWN), "--host", models.world.sandbox.kfp_url]
+    command = [str(paths.trainer_python()), str(OWN), "--host", lenient.world.sandbox.kfp_url]
     surroundings = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     done = subprocess.run(
-        [*command, "--namespace", models.namespace], env=surroundings, capture_output=True, text=True, timeout=240
+        [*command, "--namespace", lenient.namespace], env=surroundings, capture_output=True, text=True, timeout=240
     )
     assert done.returncode == 0, done.stdout + done.stderr
     uri = done.stdout.split()[-2]
-    result = json.loads(stored(models, uri, "result.json"))
+    result = json.loads(stored(lenient, uri, "result.json"))
     assert result["artifact"]["uri"] == uri and result["metrics"]["accuracy"] > 0.9
     assert "the 5% most unusual rows were left out of training" in result["notes"]
-    schema = json.loads(stored(models, uri, "schema.json"))
+    schema = json.loads(stored(lenient, uri, "schema.json"))
     assert schema["rows"] < 0.75 * result["lineage"]["rows"] - 5
-    models.apply(service("own", uri))
-    url = models.expect("own ready", lambda: serving(models, "own"), 240)
-    golden = json.loads(stored(models, uri, "golden.json"))
-    answer = models.world.http(f"{url}/v1/models/own:predict", "POST", {"instances": golden["rows"]})
+    lenient.apply(service("own", uri))
+    url = lenient.expect("own ready", lambda: serving(lenient, "own"), 240)
+    golden = json.loads(stored(lenient, uri, "golden.json"))
+    answer = lenient.world.http(f"{url}/v1/models/own:predict", "POST", {"instances": golden["rows"]})
     assert answer["predictions"] == golden["outputs"]["predict"]
-    models.kubectl("delete", "inferenceservice", "own")
+    lenient.kubectl("delete", "inferenceservice", "own")
 
 
 def service(name: str, uri: str) -> dict[str, Any]:

@@ -192,8 +192,9 @@ def ready_versions(pods: list[dict[str, Any]]) -> tuple[str, ...]:
 
     One on its way out answers what still reaches it; it counts while another is there to take over.
     """
-    staying = [pod for pod in pods if _ready(pod)]
-    labels = {_label(pod) for pod in (pods if staying else ()) if _says_ready(pod)}
+    if not any(map(_ready, pods)):
+        return ()
+    labels = {_label(pod) for pod in pods if _says_ready(pod)}
     return tuple(sorted(label for label in labels if label))
 
 

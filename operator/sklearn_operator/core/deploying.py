@@ -66,9 +66,11 @@ def apply(
 
 def _until_routed(seen: observed.Observed, target: observed.Version, now: datetime) -> timedelta:
     """A route changes without an event: it is looked at often after a short roll, after a long one once in a second."""
+    often, seldom = timedelta(seconds=0.1), timedelta(seconds=1)
     since = serving.deployed_since(seen.serving.service, target.name)
-    age = now - since if since is not None and seen.serving.answered is not None else timedelta(minutes=1)
-    return min(max(age / 20, timedelta(seconds=0.1)), timedelta(seconds=1))
+    if since is None or seen.serving.answered is None:
+        return seldom
+    return min(max((now - since) / 20, often), seldom)
 
 
 def _repairs(seen: observed.Observed, target: observed.Version, difference: str | None) -> str:

@@ -172,9 +172,9 @@ class Serving:
 
     ``ready_versions``: version labels of pods that are ready now. ``proven``: the version whose prediction was checked
     against its golden rows on the present Deployment. ``probe_error``: why the last check failed; ``answered``: the
-    version that it met instead. ``refusal``: why
-    the InferenceService is not as it should be. ``canary``: the Deployment of the version that gets a share, with
-    ``canary_proven`` and ``canary_error`` of its own; ``traffic``, by version, is known while there is one.
+    version that it met instead. ``refusal``: why the InferenceService is not as it should be. ``canary``: the
+    Deployment of the version that gets a share, with ``canary_proven`` and ``canary_error`` of its own; ``traffic``, by
+    version, is known while there is one.
     """
 
     service: Json | None = None

@@ -290,7 +290,7 @@ def available(deployment: observed.Json | None) -> bool:
 
 def share_verdict(serving: observed.Serving, share: Share) -> Verdict:
     """Whether the share is in effect: by its pods, by KServe's word on the route, and by a checked prediction."""
-    if _settled(serving.canary) == share.version and _of_this_turn(serving.service, serving.canary):
+    if _candidate(serving) == share.version:
         ready = _share_ready(serving.service, share)
         if serving.canary_proven == share.version and routed(serving.service, share) and ready:
             return Verdict(live=True, rolled_out=True)
@@ -309,8 +309,12 @@ def _share_ready(service: observed.Json | None, share: Share) -> bool:
 
 def came_up(serving: observed.Serving, version: str) -> bool:
     """In Knative mode: whether the newest revision carries that version and is ready."""
-    mine = _settled(serving.canary) == version and _of_this_turn(serving.service, serving.canary)
-    return mine and knative.newest_ready(serving.service)
+    return _candidate(serving) == version and knative.newest_ready(serving.service)
+
+
+def _candidate(serving: observed.Serving) -> str | None:
+    """The version of which all pods of the share are, and available."""
+    return _settled(serving.canary) if _of_this_turn(serving.service, serving.canary) else None
 
 
 def deployed_since(service: observed.Json | None, version: str) -> datetime | None:
